@@ -1,0 +1,167 @@
+/**
+ * Every number that bounds something, in one place. FIXED numbers are part of the protocol: clients may rely on them.
+ * LIMIT_TABLE are the operator's: each is an environment variable of the same name in capitals (maxFrameBytes is
+ * MAX_FRAME_BYTES). None may be 0, and there is no "unlimited".
+ */
+export const FIXED = {
+  /** Longest text of a message, in Unicode code points. */
+  messageChars: 4_000,
+  /** Longest image_url, in characters. */
+  imageUrlChars: 2_048,
+  /** Longest display name, avatar id, `from`, frame id and client_msg_id, in characters. */
+  nameChars: 64,
+  /** Largest JSON of a custom event, in bytes of UTF-8. */
+  customEventBytes: 32 * 1024,
+  /** Most events in a history page or a recovery. */
+  historyEvents: 300,
+  /** Most bytes of stored events in a history page or a recovery. */
+  historyBytes: 256 * 1024,
+  /** Events in a get_history without a limit, and in a ListMessages without a page_size. */
+  historyDefault: 50,
+  /** Most members in room_joined; a room above this size reports members_changed … */
+  membersShown: 100,
+  /** … until it is below this size again. */
+  membersShownAgain: 80,
+  /** Most users named in each list of a members_changed. */
+  membersSampled: 10,
+  /** Largest page of an RPC list. */
+  pageSize: 1_000,
+  /** Page of members or clients without a page_size. */
+  pageDefault: 100,
+  /** Page of rooms without a page_size. */
+  roomPageDefault: 50,
+  /** Longest room title, in characters. */
+  titleChars: 128,
+  /** Most metadata keys of a room, and the longest key and value in characters. */
+  metadataKeys: 64,
+  metadataKeyChars: 64,
+  metadataValueChars: 1_024,
+  /** Greatest slow mode, in milliseconds. */
+  slowModeMs: 3_600_000,
+  /** Longest reason of a kick or a disconnect, in characters. */
+  reasonChars: 256,
+  /** Deepest nesting of a frame: JSON.stringify and recursive checks fail at about 5,000, attackers send more. */
+  frameDepth: 32,
+  /** Most fragments of one WebSocket message (CVE-2026-48779). */
+  frameFragments: 1_000,
+  /** Bad frames within badFrameWindowMs that end a connection (4500). */
+  badFrames: 10,
+  badFrameWindowMs: 10_000,
+  /** Least time between two typing frames of one connection in one room, in milliseconds. */
+  typingMs: 2_000,
+  /** How often the server pings, and after how long without a byte it closes with 4002, in milliseconds. */
+  heartbeatMs: 8_000,
+  heartbeatTimeoutMs: 20_000,
+  /** How long a member whose connection broke stays a member, counted from its last byte, in milliseconds. */
+  graceMs: 10_000,
+  /** How often an edge renews its lease, and how long a lease lasts, in milliseconds. */
+  leaseRenewMs: 3_000,
+  leaseMs: 10_000,
+  /** How long a guest's session secret is good, in milliseconds. */
+  sessionMs: 24 * 3_600_000,
+  /** How long the automatic join waits for a first frame, so that login.session makes no second guest, in milliseconds. */
+  autoJoinWaitMs: 250,
+  /** How long a publish or a command to RoomService may take before it is `unavailable`, in milliseconds. */
+  requestMs: 5_000,
+  /** Deadline of an RPC that names none, and the longest it may name, in milliseconds. */
+  rpcMs: 30_000,
+  /** Largest RPC message, in bytes. */
+  rpcBytes: 1024 * 1024,
+} as const;
+
+/** A limit the operator sets. */
+export interface LimitRow {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly meaning: string;
+}
+
+export const LIMIT_TABLE = {
+  maxFrameBytes: {
+    default: 65_536,
+    min: 1_024,
+    max: 1_048_576,
+    meaning: "largest WebSocket message a client may send, in bytes; more closes with 1009",
+  },
+  messagesPerSecond: {
+    default: 20,
+    min: 1,
+    max: 1_000_000,
+    meaning: "frames per second of one connection, sustained; above it the socket is paused, then rate_limited",
+  },
+  messageBurst: { default: 40, min: 1, max: 1_000_000, meaning: "frames a connection may send at once" },
+  maxConnections: {
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    meaning: "connections of one edge; more are refused with 503",
+  },
+  maxConnectionsPerIp: {
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    meaning: "connections from one address to one edge; more are refused with 429",
+  },
+  maxConnectionsPerUser: {
+    default: 20,
+    min: 1,
+    max: 10_000,
+    meaning: "connections of one user in the cluster; the newest is closed with 4505",
+  },
+  maxRoomsPerConnection: {
+    default: 128,
+    min: 1,
+    max: 10_000,
+    meaning: "rooms one connection may be in; more are too_many_rooms",
+  },
+  maxMembersPerRoom: {
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    meaning: "members of a room without a capacity of its own; more are room_full",
+  },
+  maxOutboxBytes: {
+    default: 1_048_576,
+    min: 65_536,
+    max: 67_108_864,
+    meaning: "bytes waiting for one connection that does not read; it is closed with 4001 when they do not drain",
+  },
+  maxPublishesInFlight: {
+    default: 32,
+    min: 1,
+    max: 10_000,
+    meaning: "publishes of one connection that wait to be stored; its socket is paused meanwhile",
+  },
+  maxQueuedFrames: {
+    default: 256,
+    min: 1,
+    max: 100_000,
+    meaning: "frames of one connection that wait for an earlier one; its socket is paused meanwhile",
+  },
+} as const satisfies Record<string, LimitRow>;
+
+/** The operator's limits, by name. */
+export type Limits = { readonly [K in keyof typeof LIMIT_TABLE]: number };
+
+/** The limits when nothing is configured. */
+export const DEFAULT_LIMITS: Limits = Object.freeze(
+  Object.fromEntries(Object.entries(LIMIT_TABLE).map(([name, row]) => [name, row.default])) as {
+    [K in keyof Limits]: number;
+  },
+);
+
+/** Length in Unicode code points, as the contract counts characters. */
+export function characters(text: string): number {
+  let count = text.length;
+  for (let index = 0; index < text.length - 1; index++) {
+    if (isHighSurrogate(text.charCodeAt(index)) && isLowSurrogate(text.charCodeAt(index + 1))) {
+      count--;
+      index++;
+    }
+  }
+  return count;
+}
+
+const isHighSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdbff;
+const isLowSurrogate = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff;
