@@ -1,0 +1,287 @@
+import { Emitter } from "./emitter.ts";
+import { Lane } from "./lane.ts";
+import type {
+  CustomEvent,
+  HistoryPage,
+  Member,
+  MembersPage,
+  Message,
+  MessageDeleted,
+  Position,
+  Presence,
+  RoomEvent,
+} from "./types.ts";
+import { RoomClientError } from "./types.ts";
+import { camel, type Frame, type RoomJoined, readEvent } from "./wire.ts";
+
+/** What a room tells. `event` is every stored event in order; the three after it are the same by kind. */
+export interface RoomEvents {
+  event: RoomEvent;
+  message: Message;
+  deleted: MessageDeleted;
+  custom: CustomEvent;
+  presence: Presence;
+  typing: Member;
+  /** After a reconnect: everything missed was delivered, `count` events. */
+  recovered: { readonly count: number };
+  /** Continuity was lost: forget what is shown, `events` are the latest. `reason` as the server gave it. */
+  reset: { readonly reason: string; readonly events: readonly RoomEvent[] };
+  /** The room is gone for this client: kicked, banned, room_deleted, or the error that refused to let it back in. */
+  left: { readonly reason: string; readonly by: string };
+}
+
+/** What a room needs from its client. */
+export interface RoomContext {
+  readonly request: (type: string, payload: Record<string, unknown>, id?: string) => Promise<Frame>;
+  readonly live: () => boolean;
+  /** Room for one more message in the client's queue? Throws `queue_full` when not. */
+  readonly admit: () => void;
+  readonly random: () => number;
+  readonly forget: (room: Room) => void;
+  /** Epoch of the log this connection reads. */
+  readonly epoch: () => string;
+  /** Hears a failure that no call waits for. */
+  readonly report: (error: Error) => void;
+}
+
+/**
+ * A room, or a direct conversation. What its listeners hear has no hole and no duplicate, whatever the connection does;
+ * where that cannot be, `reset` says so.
+ */
+export class Room extends Emitter<RoomEvents> {
+  readonly id: string;
+  /** Set for a direct conversation: the other user. */
+  readonly withUid: string | undefined;
+  readonly #context: RoomContext;
+  readonly #lane: Lane;
+  readonly #history: number;
+  #position: Position | undefined;
+  #joined = false;
+  #joining: Promise<readonly RoomEvent[]> | undefined;
+  #count = 0;
+  #members: readonly Member[] = [];
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(id: string, context: RoomContext, options: { history: number; withUid?: string | undefined }) {
+    super();
+    this.id = id;
+    this.withUid = options.withUid;
+    this.#context = context;
+    this.#history = options.history;
+    this.#lane = new Lane({
+      request: (payload, messageId) => context.request("send_message", payload, messageId),
+      ready: () => context.live() && (this.#joined || this.withUid !== undefined),
+      random: context.random,
+    });
+  }
+
+  /** Last position seen: what to keep for a later `since`. */
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** How many members the room has, and the first hundred of them. */
+  get count(): number {
+    return this.#count;
+  }
+  get knownMembers(): readonly Member[] {
+    return this.#members;
+  }
+
+  /** How many of this room's messages wait to be stored. */
+  get queued(): number {
+    return this.#lane.size;
+  }
+
+  /**
+   * Sends a message and resolves once it is stored. While offline it waits, and it is retried with the same id until the
+   * server answered: stored exactly once. @throws RoomClientError as the server refuses, `queue_full`, `timeout`, `closed`.
+   */
+  async send(text: string, options: { imageUrl?: string; from?: string; id?: string } = {}): Promise<Message> {
+    this.#context.admit();
+    const target = this.withUid === undefined ? { room_id: this.id } : { to_uid: this.withUid };
+    const image = options.imageUrl === undefined ? {} : { image_url: options.imageUrl };
+    const from = options.from === undefined ? {} : { from: options.from };
+    const ack = await this.#lane.push({ message: text, ...target, ...image, ...from }, options.id);
+    return camel<Message>({ ...ack.payload, message: text, ...image, ...from, client_msg_id: ack.id });
+  }
+
+  /** Reads stored events: the latest `limit` (1–300, default 50) before `beforeSeq`, or the earliest after `afterSeq`. */
+  async history(options: { beforeSeq?: number; afterSeq?: number; limit?: number } = {}): Promise<HistoryPage> {
+    const reply = await this.#context.request("get_history", {
+      room_id: this.id,
+      ...(options.beforeSeq === undefined ? {} : { before_seq: options.beforeSeq }),
+      ...(options.afterSeq === undefined ? {} : { after_seq: options.afterSeq }),
+      ...(options.limit === undefined ? {} : { limit: options.limit }),
+    });
+    return { events: readEvents(reply.payload.events), hasMore: reply.payload.has_more === true };
+  }
+
+  /** Reads members, in the order of their uids; `pageToken` as the last page gave it. */
+  async members(options: { pageSize?: number; pageToken?: string } = {}): Promise<MembersPage> {
+    const { pageSize, pageToken = "" } = options;
+    const page = {
+      room_id: this.id,
+      page_token: pageToken,
+      ...(pageSize === undefined ? {} : { page_size: pageSize }),
+    };
+    return camel<MembersPage>((await this.#context.request("get_members", page)).payload);
+  }
+
+  /** Tells the others that the user is typing; at most once per 2 s is heard, the rest is dropped here. */
+  typing(): void {
+    const now = Date.now();
+    if (now - this.#typedAt < TYPING_MS || !this.#context.live()) return;
+    this.#typedAt = now;
+    // Nobody waits for this one: a lost hint is no loss.
+    this.#context.request("typing", { room_id: this.id }).catch(() => undefined);
+  }
+  #typedAt = 0;
+
+  /** Deletes a message: one's own, or any as a moderator. */
+  async delete(seq: number): Promise<void> {
+    await this.#context.request("delete_message", { room_id: this.id, seq });
+  }
+
+  /** Leaves. What waits to be sent fails with `closed`. */
+  async leave(): Promise<void> {
+    this.#end();
+    if (this.#context.live() && this.withUid === undefined)
+      await this.#context.request("leave_room", { room_id: this.id });
+  }
+
+  /** Joins, or joins again after a reconnect. Resolves with the events of the first join. For RoomClient. */
+  enter(): Promise<readonly RoomEvent[]> {
+    this.#joining ??= this.#enter().finally(() => {
+      this.#joining = undefined;
+    });
+    return this.#joining;
+  }
+
+  /** The connection is gone; what comes next is `enter`. For RoomClient. */
+  lost(): void {
+    this.#joined = false;
+    clearTimeout(this.#retry);
+  }
+
+  /** Fails what waits. For RoomClient. */
+  close(error: RoomClientError): void {
+    clearTimeout(this.#retry);
+    this.#lane.close(error);
+  }
+
+  /** A frame about this room. For RoomClient. */
+  receive(frame: Frame): void {
+    const event = readEvent(frame);
+    if (event) this.#live(event, event.prevSeq);
+    else if (frame.type === "reset") void this.#reload(String(frame.payload.reason));
+    else if (frame.type === "room_left") this.#gone(String(frame.payload.reason), String(frame.payload.by ?? ""));
+    else if (frame.type === "typing") this.emit("typing", camel<Member>(frame.payload));
+    else this.#presence(frame);
+  }
+
+  async #enter(): Promise<readonly RoomEvent[]> {
+    const since = this.#position;
+    const first = since === undefined;
+    const payload = { room_id: this.id, history: this.#history, ...(since ? { since } : {}) };
+    let joined: RoomJoined;
+    try {
+      joined = camel<RoomJoined>((await this.#context.request("join_room", payload)).payload);
+    } catch (error) {
+      if (first || !(error instanceof RoomClientError)) throw error;
+      if (!error.retryable) this.#gone(error.code, "");
+      else if (this.#context.live())
+        this.#retry = setTimeout(() => {
+          this.enter().catch(this.#context.report);
+        }, error.retryAfterMs || REJOIN_MS);
+      return [];
+    }
+    const events = readEvents(joined.events);
+    this.#joined = true;
+    this.#count = joined.count;
+    this.#members = joined.members;
+    if (joined.recovered) for (const event of events) this.#apply(event);
+    // Announced before anything newer: until then listeners would see a hole.
+    else if (!first) this.emit("reset", { reason: joined.reason ?? "", events });
+    this.#advance(joined.epoch, Math.max(joined.seq, events.at(-1)?.seq ?? 0), joined.recovered);
+    if (joined.recovered) this.emit("recovered", { count: events.length });
+    if (!first) this.emit("presence", { count: joined.count, joined: [], left: [] });
+    this.#lane.flush();
+    return events;
+  }
+
+  #live(event: RoomEvent, prevSeq: number): void {
+    // What comes while a join is under way is in its answer, or comes again after it.
+    if (this.#joining) return;
+    const position = this.#position;
+    if (!position) {
+      // A conversation somebody else began: the first event heard is where this client's log of it begins.
+      this.#position = { epoch: this.#context.epoch(), seq: event.seq - 1 };
+    } else if (prevSeq > position.seq && event.seq > position.seq) {
+      this.enter().catch(this.#context.report);
+      return;
+    }
+    this.#apply(event);
+  }
+
+  #apply(event: RoomEvent): void {
+    if (!this.#position || event.seq <= this.#position.seq) return;
+    this.#position = { ...this.#position, seq: event.seq };
+    this.emit("event", event);
+    if (event.kind === "message") this.emit("message", event.message);
+    else if (event.kind === "deleted") this.emit("deleted", event.deletion);
+    else this.emit("custom", event.event);
+  }
+
+  #advance(epoch: string, seq: number, recovered: boolean): void {
+    const last = recovered ? (this.#position?.seq ?? 0) : 0;
+    this.#position = { epoch, seq: Math.max(last, seq) };
+  }
+
+  async #reload(reason: string): Promise<void> {
+    this.#position = undefined;
+    try {
+      const events = await this.enter();
+      this.emit("reset", { reason, events });
+    } catch {
+      // The connection was lost meanwhile: coming back joins anew, without a position, and that is a first join.
+      this.emit("reset", { reason, events: [] });
+    }
+  }
+
+  #gone(reason: string, by: string): void {
+    this.#end();
+    this.emit("left", { reason, by });
+  }
+
+  #end(): void {
+    this.#joined = false;
+    this.close(new RoomClientError("closed", "the room was left"));
+    this.#context.forget(this);
+  }
+
+  #presence(frame: Frame): void {
+    const change = camel<{ count: number; joined?: Member[]; left?: Member[]; uid: string; reason?: string } & Member>(
+      frame.payload,
+    );
+    const member = {
+      uid: change.uid,
+      username: change.username,
+      ...(change.avatarId ? { avatarId: change.avatarId } : {}),
+    };
+    const joined = change.joined ?? (frame.type === "member_joined" ? [member] : []);
+    const left = change.left ?? (frame.type === "member_left" ? [member] : []);
+    this.#count = change.count;
+    const gone = new Set([...left, ...joined].map((one) => one.uid));
+    this.#members = [...this.#members.filter((one) => !gone.has(one.uid)), ...joined].slice(0, MEMBERS_KEPT);
+    this.emit("presence", { count: change.count, joined, left, ...(change.reason ? { reason: change.reason } : {}) });
+  }
+}
+
+function readEvents(frames: unknown): RoomEvent[] {
+  return (frames as Frame[]).map((frame) => readEvent(frame)).filter((event) => event !== undefined);
+}
+
+const TYPING_MS = 2_000;
+const REJOIN_MS = 1_000;
+const MEMBERS_KEPT = 100;
