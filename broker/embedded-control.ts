@@ -1,0 +1,66 @@
+import type { ControlEntry, ControlListener, ControlStore, Unsubscribe } from "./broker.ts";
+import type { LiveFeed } from "./embedded-live.ts";
+import type { ControlAnswer, ControlWrite } from "./embedded-protocol.ts";
+import type { StorageThread } from "./embedded-thread.ts";
+
+/** The control log of the embedded engine. */
+export class EmbeddedControl implements ControlStore {
+  readonly #thread: StorageThread;
+  readonly #live: LiveFeed;
+  readonly #watchers = new Set<ControlListener>();
+
+  constructor(options: { thread: StorageThread; live: LiveFeed }) {
+    this.#thread = options.thread;
+    this.#live = options.live;
+  }
+
+  async put(key: string, value: Uint8Array): Promise<number> {
+    return (await this.#change({ op: "put", key, value: new Uint8Array(value) })).revision;
+  }
+
+  async create(key: string, value: Uint8Array): Promise<number | undefined> {
+    const { applied, revision } = await this.#change({ op: "create", key, value: new Uint8Array(value) });
+    return applied ? revision : undefined;
+  }
+
+  async delete(key: string): Promise<number> {
+    return (await this.#change({ op: "delete", key })).revision;
+  }
+
+  get(key: string): Promise<ControlEntry | undefined> {
+    return this.#thread.ask({ kind: "entry", key });
+  }
+
+  /** The snapshot comes as one answer: all of it fits in memory, since whoever watches keeps it there. */
+  watch(listener: ControlListener): Promise<Unsubscribe> {
+    return new Promise((resolve, reject) => {
+      const done = (entries: readonly ControlEntry[]): void => {
+        for (const entry of entries) this.#live.call(() => listener.onEntry(entry));
+        this.#watchers.add(listener);
+        this.#live.call(() => listener.onCaughtUp());
+        resolve(() => this.#watchers.delete(listener));
+      };
+      this.#thread.read({ kind: "entries" }, { done, fail: reject });
+    });
+  }
+
+  /** Tells watchers that nothing more will come. */
+  interrupt(): void {
+    for (const watcher of this.#watchers) this.#live.call(() => watcher.onInterrupted());
+  }
+
+  #change(write: ControlWrite): Promise<ControlAnswer> {
+    return new Promise((resolve, reject) => {
+      const done = (answer: ControlAnswer): void => {
+        resolve(answer);
+        if (answer.applied) this.#announce(write, answer.revision);
+      };
+      this.#thread.writeControl(write, { done, fail: reject });
+    });
+  }
+
+  #announce(write: ControlWrite, revision: number): void {
+    const entry = { key: write.key, revision, value: write.op === "delete" ? undefined : write.value };
+    for (const watcher of this.#watchers) this.#live.call(() => watcher.onEntry(entry));
+  }
+}

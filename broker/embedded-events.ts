@@ -1,0 +1,183 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { RoomId } from "../services/ids.ts";
+import type { HistoryRange, RoomPosition } from "./broker.ts";
+import { prepare } from "./embedded-database.ts";
+import type { DedupeWindow } from "./embedded-dedupe.ts";
+import type { EventAnswer, EventRow, EventWrite, HistoryRows, TailRow, TailRows } from "./embedded-protocol.ts";
+import { EventRetention, type RoomState } from "./embedded-retention.ts";
+import type { Retention } from "./retention.ts";
+
+/** Most rooms whose state is kept in memory; with more it is read again when needed. */
+const MAX_ROOMS = 100_000;
+const TAIL_ROWS = 500;
+const TAIL_BYTES = 1024 * 1024;
+
+/** The log: its table, the state of rooms, and what is shown of it. Writing methods run inside the caller's transaction. */
+export class EventLog {
+  readonly #dedupe: DedupeWindow;
+  readonly #now: () => number;
+  readonly #retention: EventRetention;
+  readonly #queries: ReturnType<typeof prepareQueries>;
+  readonly #rooms = new Map<RoomId, RoomState>();
+  #end = 0;
+  /** Time of the last event. Time never falls along the log, whatever the clock does: retention by age relies on it. */
+  #at = 0;
+
+  constructor(options: {
+    db: DatabaseSync;
+    retention: Retention;
+    dedupe: DedupeWindow;
+    /** Milliseconds since 1970. Default: Date.now. */
+    now?: (() => number) | undefined;
+  }) {
+    this.#dedupe = options.dedupe;
+    this.#now = options.now ?? Date.now;
+    this.#retention = new EventRetention({ db: options.db, limits: options.retention });
+    this.#queries = prepareQueries(options.db);
+    this.reload();
+  }
+
+  /** Reads again what is kept in memory: needed after a transaction was undone. */
+  reload(): void {
+    this.#end = this.#queries.end.get()?.seq ?? 0;
+    this.#at = this.#queries.lastTime.get()?.at ?? 0;
+    this.#forgetRooms();
+    this.#retention.reload();
+  }
+
+  /** Seq of the last event ever stored. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Stores an event, and wipes the one it deletes. */
+  append(write: EventWrite): EventAnswer {
+    const known = write.dedupeId === undefined ? undefined : this.#dedupe.find(write.dedupeId);
+    if (known !== undefined) return { seq: known, prevSeq: 0, duplicate: true };
+    const room = this.#loadRoom(write.room) ?? this.#createRoom(write.room);
+    // First, so that a full log takes the deletion in the space it frees.
+    if (write.deletedSeq > 0) this.#retention.wipe(room, write.deletedSeq);
+    const seq = this.#end + 1;
+    const prevSeq = room.head;
+    this.#at = this.#time();
+    this.#queries.insert.run(seq, room.id, this.#at, write.body);
+    if (write.dedupeId !== undefined) this.#dedupe.remember(write.dedupeId, seq);
+    this.#end = seq;
+    room.head = seq;
+    this.#retention.added(room, write.body.length);
+    return { seq, prevSeq, duplicate: false };
+  }
+
+  /** Deletes what retention no longer shows; see EventRetention.trim. */
+  trim(budget: number): number {
+    return this.#retention.trim(budget, this.#time());
+  }
+
+  /** Ends a transaction's writes. */
+  save(): void {
+    this.#retention.save();
+  }
+
+  position(room: RoomId): RoomPosition {
+    return { seq: this.#end, floor: this.#floor(this.#loadRoom(room)) };
+  }
+
+  history(room: RoomId, range: HistoryRange): HistoryRows {
+    const state = this.#loadRoom(room);
+    const floor = this.#floor(state);
+    const position = { seq: this.#end, floor };
+    if (!state) return { ...position, rows: [], prevSeq: 0, hasMore: false };
+    const forward = "after" in range;
+    const found = forward
+      ? this.#queries.after.iterate(state.id, Math.max(range.after, floor))
+      : this.#queries.before.iterate(state.id, range.before ?? Number.MAX_SAFE_INTEGER, floor);
+    const { rows, complete } = takeRows(found, range.limit, range.maxBytes ?? Number.POSITIVE_INFINITY);
+    if (!forward) rows.reverse();
+    const prevSeq = rows[0] ? (this.#queries.previous.get(state.id, rows[0].seq, floor)?.seq ?? 0) : 0;
+    return { ...position, rows, prevSeq, hasMore: !complete };
+  }
+
+  /** Events of all rooms after a seq. */
+  tail(after: number): TailRows {
+    const found = this.#queries.tail.iterate(Math.max(after, this.#retention.expiredSeq(this.#time(), this.#end)));
+    return takeRows(found, TAIL_ROWS, TAIL_BYTES);
+  }
+
+  #floor(room: RoomState | undefined): number {
+    return room ? this.#retention.floor(room, this.#time(), this.#end) : 0;
+  }
+
+  #time(): number {
+    return Math.max(this.#at, this.#now());
+  }
+
+  #loadRoom(name: RoomId): RoomState | undefined {
+    const cached = this.#rooms.get(name);
+    if (cached) return cached;
+    const row = this.#queries.findRoom.get(name);
+    if (!row) return undefined;
+    const { count, head } = this.#queries.countRoom.get(row.id) ?? { count: 0, head: null };
+    return this.#keepRoom(name, { id: row.id, head: head ?? 0, count });
+  }
+
+  #createRoom(name: RoomId): RoomState {
+    const { lastInsertRowid } = this.#queries.createRoom.run(name);
+    return this.#keepRoom(name, { id: Number(lastInsertRowid), head: 0, count: 0 });
+  }
+
+  #keepRoom(name: RoomId, state: RoomState): RoomState {
+    if (this.#rooms.size >= MAX_ROOMS) this.#forgetRooms();
+    this.#rooms.set(name, state);
+    this.#retention.track(state);
+    return state;
+  }
+
+  #forgetRooms(): void {
+    this.#rooms.clear();
+    this.#retention.untrackAll();
+  }
+}
+
+/** Takes rows up to both bounds, one at least if there is any and `limit` allows it. */
+function takeRows<Row extends EventRow>(found: Iterable<Row>, limit: number, maxBytes: number) {
+  const rows: Row[] = [];
+  let bytes = 0;
+  for (const row of found) {
+    bytes += row.body.length;
+    if (rows.length >= limit || (rows.length > 0 && bytes > maxBytes)) return { rows, complete: false };
+    rows.push(row);
+  }
+  return { rows, complete: true };
+}
+
+function prepareQueries(db: DatabaseSync) {
+  return {
+    end: prepare<{ seq: number }>(db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
+    lastTime: prepare<{ at: number }>(db, "SELECT at FROM events ORDER BY seq DESC LIMIT 1"),
+    insert: prepare(db, "INSERT INTO events (seq, room, at, body) VALUES (?, ?, ?, ?)"),
+    findRoom: prepare<{ id: number }>(db, "SELECT id FROM rooms WHERE name = ?"),
+    createRoom: prepare(db, "INSERT INTO rooms (name) VALUES (?)"),
+    countRoom: prepare<{ count: number; head: number | null }>(
+      db,
+      "SELECT count(*) AS count, max(seq) AS head FROM events INDEXED BY events_by_room WHERE room = ?",
+    ),
+    after: prepare<EventRow>(
+      db,
+      "SELECT seq, body FROM events INDEXED BY events_by_room WHERE room = ? AND seq > ? ORDER BY seq",
+    ),
+    before: prepare<EventRow>(
+      db,
+      "SELECT seq, body FROM events INDEXED BY events_by_room WHERE room = ? AND seq < ? AND seq > ? ORDER BY seq DESC",
+    ),
+    previous: prepare<{ seq: number | null }>(
+      db,
+      "SELECT max(seq) AS seq FROM events INDEXED BY events_by_room WHERE room = ? AND seq < ? AND seq > ?",
+    ),
+    tail: prepare<TailRow>(
+      db,
+      `SELECT e.seq, r.name AS room, e.body,
+         coalesce((SELECT max(p.seq) FROM events p WHERE p.room = e.room AND p.seq < e.seq), 0) AS prevSeq
+       FROM events e JOIN rooms r ON r.id = e.room WHERE e.seq > ? ORDER BY e.seq`,
+    ),
+  };
+}

@@ -1,0 +1,166 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type Event, EventSchema, type Signal } from "../gen/baccarat/v1/event_pb.ts";
+import { RoomError } from "../services/errors.ts";
+import type { RoomId } from "../services/ids.ts";
+import type { Logger } from "../services/log.ts";
+import type {
+  Broker,
+  BrokerHealth,
+  HistoryPage,
+  HistoryRange,
+  Published,
+  PublishOptions,
+  RoomListener,
+  RoomPosition,
+  StoredEvent,
+  Unsubscribe,
+} from "./broker.ts";
+import { EmbeddedControl } from "./embedded-control.ts";
+import { type EventListener, LiveFeed } from "./embedded-live.ts";
+import type { TailRow } from "./embedded-protocol.ts";
+import { Tail } from "./embedded-tail.ts";
+import { StorageThread } from "./embedded-thread.ts";
+import type { Retention } from "./retention.ts";
+
+/** How to open the embedded engine. */
+export interface EmbeddedOptions {
+  /** Directory of its files, created when missing. One process at a time. */
+  readonly dataDir: string;
+  readonly retention: Retention;
+  readonly log: Logger;
+  /** Size of the database file above which writes fail as on a full disk, in bytes. Default: none. */
+  readonly maxFileBytes?: number;
+}
+
+/**
+ * Opens the embedded engine: SQLite in a thread of its own, and fan-out within the process. An acknowledged publish
+ * survives kill -9 and, as far as the disk keeps its promises, power loss.
+ * @throws BrokerOpenError
+ */
+export async function openEmbeddedBroker(options: EmbeddedOptions): Promise<Broker> {
+  const { dataDir, retention, maxFileBytes, log } = options;
+  const stopped = Promise.withResolvers<void>();
+  const thread = await StorageThread.open({
+    storage: { dataDir, retention, maxFileBytes },
+    log,
+    stopped: stopped.resolve,
+  });
+  return new EmbeddedBroker({ thread, log, stopped: stopped.promise });
+}
+
+class EmbeddedBroker implements Broker {
+  readonly epoch: string;
+  readonly control: EmbeddedControl;
+  readonly #thread: StorageThread;
+  readonly #log: Logger;
+  readonly #live: LiveFeed;
+  readonly #tails = new Set<Tail>();
+
+  constructor(options: { thread: StorageThread; log: Logger; stopped: Promise<void> }) {
+    this.#thread = options.thread;
+    this.#log = options.log;
+    this.#live = new LiveFeed({ log: options.log });
+    this.epoch = this.#thread.epoch;
+    this.control = new EmbeddedControl({ thread: this.#thread, live: this.#live });
+    void options.stopped.then(() => this.control.interrupt());
+  }
+
+  health(): BrokerHealth {
+    return this.#thread.health.current;
+  }
+
+  onHealth(listener: (health: BrokerHealth) => void): Unsubscribe {
+    return this.#thread.health.listen((health) => this.#live.call(() => listener(health)));
+  }
+
+  publish(room: RoomId, event: Event, options: PublishOptions = {}): Promise<Published> {
+    // Lanes need nothing here: all writes are one queue, and after a failed one all that is queued fails.
+    return new Promise((resolve, reject) => {
+      const write = {
+        room,
+        body: toBinary(EventSchema, event),
+        dedupeId: options.dedupeId,
+        deletedSeq: event.body.case === "deletion" ? Number(event.body.value.deletedSeq) : 0,
+      };
+      this.#thread.writeEvent(write, {
+        done: ({ seq, prevSeq, duplicate }) => {
+          resolve({ seq, duplicate });
+          if (!duplicate) this.#live.deliver({ room, seq, prevSeq, event });
+        },
+        fail: reject,
+      });
+    });
+  }
+
+  async subscribe(room: RoomId, listener: RoomListener): Promise<Unsubscribe> {
+    this.#assertOpen();
+    return this.#live.addRoom(room, listener);
+  }
+
+  async subscribeDirect(listener: EventListener): Promise<Unsubscribe> {
+    this.#assertOpen();
+    return this.#live.addDirect(listener);
+  }
+
+  async tail(after: number, listener: EventListener): Promise<Unsubscribe> {
+    const tail = new Tail({
+      thread: this.#thread,
+      live: this.#live,
+      log: this.#log,
+      decode: decodeRow,
+      after,
+      listener,
+    });
+    this.#tails.add(tail);
+    const end = (): void => {
+      tail.end();
+      this.#tails.delete(tail);
+    };
+    try {
+      await tail.start();
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return end;
+  }
+
+  signal(room: RoomId, signal: Signal): void {
+    // Never within the call, so that a listener may send signals itself.
+    setImmediate(() => {
+      if (!this.#thread.isClosed) this.#live.deliverSignal(room, signal);
+    });
+  }
+
+  async history(room: RoomId, range: HistoryRange): Promise<HistoryPage> {
+    const { rows, prevSeq, ...page } = await this.#thread.ask({ kind: "history", room, range });
+    let previous = prevSeq;
+    const events = rows.map(({ seq, body }) => {
+      const stored = decodeRow({ room, seq, prevSeq: previous, body });
+      previous = seq;
+      return stored;
+    });
+    return { ...page, events };
+  }
+
+  position(room: RoomId): Promise<RoomPosition> {
+    return this.#thread.ask({ kind: "position", room });
+  }
+
+  logEnd(): Promise<number> {
+    return this.#thread.ask({ kind: "logEnd" });
+  }
+
+  async close(): Promise<void> {
+    await this.#thread.close();
+    for (const tail of this.#tails) tail.end();
+  }
+
+  #assertOpen(): void {
+    if (this.#thread.isClosed) throw new RoomError("unavailable", "the broker is closed");
+  }
+}
+
+function decodeRow({ room, seq, prevSeq, body }: TailRow): StoredEvent {
+  return { room, seq, prevSeq, event: fromBinary(EventSchema, body) };
+}

@@ -1,0 +1,318 @@
+import type { Socket } from "node:net";
+import type { RawData, WebSocket } from "ws";
+import type { User } from "../services/auth.ts";
+import { RoomError, toRoomError } from "../services/errors.ts";
+import type { RoomId } from "../services/ids.ts";
+import { FIXED, type Limits } from "../services/limits.ts";
+import type { Logger } from "../services/log.ts";
+import type { Metrics } from "../services/metrics.ts";
+import { CLOSE_CODES, type CloseName, type Departure, departure } from "./close-codes.ts";
+import type { FanOut } from "./fan-out.ts";
+import { encodeError, encodeRoomLeft, textFrame } from "./frame-encoders.ts";
+import { parseFrame } from "./frames.ts";
+import type { Beating, Heartbeat } from "./heartbeat.ts";
+import type { Member } from "./hosted-room.ts";
+import type { Authenticator, Identity } from "./identity.ts";
+import { type Inbound, Inbox } from "./inbox.ts";
+import { Outbox } from "./outbox.ts";
+import type { AcceptedConnection } from "./server.ts";
+
+/** What connections need of their edge. */
+export interface ConnectionHost {
+  readonly limits: Limits;
+  readonly fanOut: FanOut;
+  readonly heartbeat: Heartbeat;
+  readonly authenticator: Authenticator;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Tells the client who it is; `id` is that of the login it answers. */
+  welcome(connection: Connection, identity: Identity, id?: string): void;
+  /** The client's identity is certain. Resolves when frames may be carried out: after the automatic join. Never rejects. */
+  onOpen(connection: Connection): Promise<void>;
+  /** Carries a frame out. @throws RoomError, or rejects with it: the frame's answer then. */
+  execute(connection: Connection, frame: Exclude<Inbound, { type: "error" }>): void | Promise<void>;
+  /** The connection ends; it has left its rooms here. `lastByteAt` is by performance.now(). */
+  onEnd(connection: Connection, departure: Departure, lastByteAt: number): void;
+}
+
+/**
+ * Where a connection stands. `awaiting-login`: who it is may still change, nobody else knows of it. `open`: it takes part.
+ * `closing`: a Close frame is on its way, nothing else is read or written. `closed`: its socket is gone.
+ */
+type State =
+  | { readonly tag: "awaiting-login" }
+  | { readonly tag: "open"; readonly identity: Identity }
+  | { readonly tag: "closing"; readonly code: number }
+  | { readonly tag: "closed" };
+
+/** How long a client that must log in may take, in milliseconds. */
+const LOGIN_MS = 10_000;
+/** How long a client that does not read may take to drain its queue before its socket is closed regardless; the closing handshake takes 3 s more. */
+const DRAIN_MS = 6_000;
+
+/** One client's connection: its identity, its rooms, what it says and what it hears. */
+export class Connection implements Beating {
+  readonly id: string;
+  readonly accepted: AcceptedConnection;
+  readonly connectedAtMs: number = Date.now();
+  readonly outbox: Outbox;
+  /** Rooms it is in, in the order of joining: the last one is the current room. */
+  readonly rooms = new Map<RoomId, Member>();
+  /** When it last said in a room that its user is typing, by performance.now(). */
+  readonly typedAt = new Map<RoomId, number>();
+  /** Stands for this connection towards the broker: what it publishes to a room is stored in order. */
+  readonly lane: object = {};
+  readonly #host: ConnectionHost;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #inbox: Inbox;
+  #state: State = { tag: "awaiting-login" };
+  #badFramesAt: number[] = [];
+
+  constructor(options: {
+    readonly id: string;
+    readonly webSocket: WebSocket;
+    readonly socket: Socket;
+    readonly accepted: AcceptedConnection;
+    readonly host: ConnectionHost;
+  }) {
+    const { webSocket, socket, host } = options;
+    this.id = options.id;
+    this.accepted = options.accepted;
+    this.#host = host;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.outbox = new Outbox({
+      webSocket,
+      socket,
+      fanOut: host.fanOut,
+      maxBytes: host.limits.maxOutboxBytes,
+      onOverflow: () => this.#closeSlow(),
+    });
+    this.#inbox = new Inbox({
+      limits: host.limits,
+      run: (frame) => this.#run(frame),
+      onRefused: (frame, retryAfterMs) => this.#refuse(frame, retryAfterMs),
+      onFlood: () => this.close("rate_limited"),
+      pause: () => webSocket.pause(),
+      resume: () => webSocket.resume(),
+    });
+    webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
+    webSocket.on("close", (code) => this.#closed(code));
+    host.heartbeat.add(this);
+  }
+
+  /** Finds out who it is, then lets it take part. Never rejects. */
+  async start(): Promise<void> {
+    try {
+      const identity = await this.#identify();
+      if (identity === undefined || this.#state.tag !== "awaiting-login") return;
+      this.#state = { tag: "open", identity };
+      await this.#host.onOpen(this);
+      this.#inbox.start();
+    } catch (error) {
+      this.#host.log.debug({ err: error }, "a client could not be identified");
+      this.close(error instanceof RoomError ? "unauthenticated" : "internal");
+    }
+  }
+
+  /** Who it is; only while it takes part. @throws RoomError unauthenticated before and after. */
+  get identity(): Identity {
+    if (this.#state.tag !== "open") throw new RoomError("unauthenticated", "log in first");
+    return this.#state.identity;
+  }
+
+  /** As identity. */
+  get user(): User {
+    return this.identity.user;
+  }
+
+  /** True while it takes part. */
+  get isOpen(): boolean {
+    return this.#state.tag === "open";
+  }
+
+  /** True until its socket is gone. */
+  get isClosed(): boolean {
+    return this.#state.tag === "closed";
+  }
+
+  /** The room last joined and not left since. */
+  get currentRoom(): RoomId | undefined {
+    return [...this.rooms.keys()].at(-1);
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  get paused(): boolean {
+    return this.#inbox.paused;
+  }
+
+  /** Sends a frame to this client. */
+  send(json: string): void {
+    this.outbox.push(textFrame(json));
+  }
+
+  /** Takes the client's word for who it is from now on. */
+  relogin(identity: Identity): void {
+    if (this.#state.tag === "open") this.#state = { tag: "open", identity };
+  }
+
+  /** It is in a room now, which becomes its current room. */
+  enter(member: Member): void {
+    this.rooms.delete(member.room.id);
+    this.rooms.set(member.room.id, member);
+  }
+
+  /** It is no longer in a room. False when it was not. */
+  leave(room: RoomId): boolean {
+    const member = this.rooms.get(room);
+    if (member === undefined) return false;
+    member.room.remove(member);
+    this.rooms.delete(room);
+    this.typedAt.delete(room);
+    return true;
+  }
+
+  /** It was taken out of a room. */
+  evict(room: RoomId, reason: string, by: string): void {
+    if (this.leave(room)) this.send(encodeRoomLeft({ room, reason, by }));
+  }
+
+  /** Ends the connection with a close code; what was sent before still goes out. Idempotent. */
+  close(name: CloseName): void {
+    this.closeWith(CLOSE_CODES[name].code, CLOSE_CODES[name].reason);
+  }
+
+  /** As close, with words of an operator. */
+  closeWith(code: number, reason: string): void {
+    if (!this.#end(code)) return;
+    this.#webSocket.resume(); // or the client's answer to the Close frame would not be read
+    this.#webSocket.close(code, reason);
+  }
+
+  ping(): void {
+    this.outbox.ping();
+  }
+
+  onSilent(): void {
+    this.close("heartbeat_timeout");
+  }
+
+  /** Who it is, once that is certain; undefined when the connection ended before. */
+  async #identify(): Promise<Identity | undefined> {
+    const { authenticator } = this.#host;
+    const identity = await authenticator.identify(this.accepted);
+    if (identity !== undefined) this.#host.welcome(this, identity);
+    const loginBy = performance.now() + LOGIN_MS;
+    for (;;) {
+      const patienceMs = identity === undefined ? loginBy - performance.now() : patience(identity);
+      const first = await this.#inbox.first(patienceMs);
+      if (this.#state.tag !== "awaiting-login") return undefined;
+      if (identity !== undefined && first?.type !== "login") return identity;
+      if (first === undefined) {
+        this.close("login_timeout");
+        return undefined;
+      }
+      this.#inbox.dropFirst();
+      const better = await this.#tryLogin(first, identity);
+      if (better !== undefined) return better;
+    }
+  }
+
+  async #tryLogin(first: Inbound, identity: Identity | undefined): Promise<Identity | undefined> {
+    try {
+      if (first.type === "error") throw first.error;
+      if (first.type !== "login") throw new RoomError("unauthenticated", "log in first");
+      const better = await this.#host.authenticator.login(first, identity, true);
+      this.#host.welcome(this, better, first.id);
+      return better;
+    } catch (error) {
+      this.#answerError(first, error);
+      return identity;
+    }
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#state.tag === "closing" || this.#state.tag === "closed") return;
+    if (isBinary) this.close("unsupported_data");
+    else this.#inbox.push(parseFrame(data.toString()));
+  }
+
+  #run(frame: Inbound): void | Promise<void> {
+    try {
+      if (frame.type === "error") throw frame.error;
+      const done = this.#host.execute(this, frame);
+      if (done === undefined) this.#count(frame, "ok");
+      else return done.then(() => this.#count(frame, "ok")).catch((error: unknown) => this.#answerError(frame, error));
+    } catch (error) {
+      this.#answerError(frame, error);
+    }
+  }
+
+  #refuse(frame: Inbound, retryAfterMs: number): void {
+    this.#answerError(frame, new RoomError("rate_limited", "you send too fast", { retryAfterMs }));
+  }
+
+  #answerError(frame: Inbound, cause: unknown): void {
+    const error = toRoomError(cause, (unexpected, correlationId) => {
+      this.#host.log.error({ err: unexpected, correlationId, frame: frame.type }, "a frame failed");
+    });
+    const requestType = frame.type === "error" ? frame.requestType : frame.type;
+    this.#count(frame, error.reason);
+    this.send(encodeError(error, requestType, frame.id));
+    if (error.reason === "bad_frame") this.#countBadFrame();
+  }
+
+  #count(frame: Inbound, outcome: string): void {
+    this.#host.metrics.framesTotal.inc({ type: frame.type === "error" ? "invalid" : frame.type, outcome });
+  }
+
+  #countBadFrame(): void {
+    const now = performance.now();
+    this.#badFramesAt = this.#badFramesAt.filter((at) => at > now - FIXED.badFrameWindowMs);
+    this.#badFramesAt.push(now);
+    if (this.#badFramesAt.length > FIXED.badFrames) this.close("bad_frames");
+  }
+
+  /** Its queue is full, so it cannot hear everything any more. It is told so as soon as it reads again, if it does in time. */
+  #closeSlow(): void {
+    const { code, reason } = CLOSE_CODES.slow_consumer;
+    if (!this.#end(code)) return;
+    this.#host.metrics.outboxOverflowsTotal.inc();
+    const close = (): void => {
+      clearTimeout(timer);
+      this.#webSocket.resume();
+      this.#webSocket.close(code, reason);
+    };
+    const timer = setTimeout(close, DRAIN_MS);
+    this.#socket.once("drain", close);
+    this.#socket.once("close", () => clearTimeout(timer));
+  }
+
+  #closed(code: number): void {
+    const decided = this.#state.tag === "closing" ? this.#state.code : undefined;
+    if (decided === undefined) this.#end(code);
+    this.#state = { tag: "closed" };
+    this.#host.metrics.countClose(decided ?? code);
+  }
+
+  /** Takes it out of everything. False when that was done before. */
+  #end(code: number): boolean {
+    if (this.#state.tag === "closing" || this.#state.tag === "closed") return false;
+    this.#inbox.close();
+    this.outbox.close();
+    const lastByteAt = this.#host.heartbeat.remove(this);
+    for (const room of [...this.rooms.keys()]) this.leave(room);
+    this.#host.onEnd(this, departure(code), lastByteAt);
+    this.#state = { tag: "closing", code };
+    return true;
+  }
+}
+
+/** How long to wait for a login that may still change who a client is, in milliseconds. */
+function patience(identity: Identity): number {
+  return identity.provisional ? FIXED.autoJoinWaitMs : 0;
+}

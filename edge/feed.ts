@@ -1,0 +1,223 @@
+import type { Broker, HistoryPage, StoredEvent, Unsubscribe } from "../broker/broker.ts";
+import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
+import type { RoomId } from "../services/ids.ts";
+import { FIXED } from "../services/limits.ts";
+import type { Logger } from "../services/log.ts";
+import type { Metrics } from "../services/metrics.ts";
+import { backoffMs } from "./backoff.ts";
+import { succession } from "./chain.ts";
+import type { Limiter } from "./limiter.ts";
+import type { Ring } from "./ring.ts";
+
+/** Hears a room without holes. Must not block or throw. */
+export interface FeedListener {
+  /** The room's next event, as JSON of encodeEvent. */
+  onEvent(json: string, seq: number): void;
+  onSignal(signal: Signal): void;
+  /** Continuity is lost: events up to `seq` cannot be had any more. */
+  onReset(seq: number, reason: "too_old" | "too_many"): void;
+}
+
+/** What a feed needs. */
+export interface FeedOptions {
+  readonly room: RoomId;
+  readonly broker: Broker;
+  /** Filled by the feed. */
+  readonly ring: Ring;
+  /** Shared by all feeds: after an outage every room of the edge wants to read at once. */
+  readonly reads: Limiter;
+  readonly listener: FeedListener;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Live events kept while a read is under way; more are dropped and read again, since all of them are stored. */
+const HELD_EVENTS = 1_024;
+/** Most events one catch-up delivers; clients reload faster than they take in more. */
+const CATCH_UP_EVENTS = 2_000;
+/** When a new subscription is checked: the interest of a broker's other nodes may lag behind it. */
+const RECHECKS_MS = [250, 1_000];
+const RETRY = { baseMs: 100, maxMs: 2_000 };
+
+/**
+ * Turns a room's live events, of which some may be lost on the way, into all of its events in order: checks the chain of
+ * prevSeq, reads the log where it is broken, and says so where even the log has dropped what is missing.
+ */
+export class Feed {
+  readonly #options: FeedOptions;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Live events that cannot be judged before the position is known, or that come behind a hole. */
+  #held: StoredEvent[] = [];
+  #last = 0;
+  #state: "opening" | "live" | "reading" | "closed" = "opening";
+  /** True when a read must begin after what was just learnt. */
+  #again = false;
+  /** Events read by the catch-up under way. */
+  #delivered = 0;
+  #unsubscribe: Unsubscribe | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #wake: () => void = () => undefined;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+  }
+
+  /** Position of the room at this edge: every event up to here was delivered, or was stored before the feed opened. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Subscribes and finds the position. Resolves when live. @throws RoomError unavailable; close it then. */
+  async open(): Promise<void> {
+    const { broker, room, ring, reads, listener } = this.#options;
+    const unsubscribe = await broker.subscribe(room, {
+      onEvent: (stored) => this.#hear(stored),
+      onSignal: (signal) => listener.onSignal(signal),
+    });
+    if (this.#closed) return unsubscribe();
+    this.#unsubscribe = unsubscribe;
+    const { seq } = await reads.run(() => broker.position(room));
+    if (this.#closed) return;
+    this.#last = seq;
+    ring.reset(seq);
+    this.#state = "live";
+    this.#release();
+    if (this.#again) void this.check();
+    for (const ms of RECHECKS_MS) this.#after(ms, () => void this.check());
+  }
+
+  /** Reads what the log holds beyond `last`. Resolves once that was delivered, or the feed is closed; never rejects. */
+  check(): Promise<void> {
+    this.#again = true;
+    if (this.#state === "live") {
+      this.#state = "reading";
+      this.#reading = this.#catchUp();
+    }
+    return this.#reading;
+  }
+
+  /** Ends the subscription. Idempotent. */
+  close(): void {
+    this.#state = "closed";
+    this.#unsubscribe?.();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#held = [];
+    this.#wake();
+  }
+
+  /** Not the field itself, whose type would stay narrowed across awaits. */
+  get #closed(): boolean {
+    return this.#state === "closed";
+  }
+
+  #hear(stored: StoredEvent): void {
+    if (this.#state === "closed") return;
+    // A read under way does not keep back what follows: only behind a hole must events wait.
+    const waits = this.#state === "opening" || this.#held.length > 0;
+    const how = waits ? "behind" : succession(this.#last, stored);
+    if (how === "next") this.#accept(stored);
+    if (how === "next" || how === "old") return;
+    if (how === "hole") this.#options.metrics.gapsTotal.inc();
+    this.#hold(stored);
+    if (how !== "behind") void this.check();
+  }
+
+  #accept(stored: StoredEvent): void {
+    this.#last = stored.seq;
+    const json = this.#options.ring.push(stored);
+    this.#options.listener.onEvent(json, stored.seq);
+  }
+
+  #hold(stored: StoredEvent): void {
+    if (this.#held.length >= HELD_EVENTS) {
+      this.#held = [];
+      this.#again = true;
+    }
+    this.#held.push(stored);
+  }
+
+  /** Delivers what was held as far as it follows; the rest waits for another read. */
+  #release(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const [index, stored] of held.entries()) {
+      const how = succession(this.#last, stored);
+      if (how === "next") this.#accept(stored);
+      else if (how !== "old") {
+        this.#held = held.slice(index);
+        this.#again = true;
+        return;
+      }
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    let fruitless = 0;
+    this.#delivered = 0;
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      if (fruitless > 1) await this.#pause(backoffMs(fruitless - 2, RETRY));
+      const page = await this.#readPage();
+      if (this.#closed) return;
+      const before = this.#last;
+      if (page !== undefined) this.#take(page);
+      fruitless = this.#last > before ? 0 : fruitless + 1;
+    }
+    if (!this.#closed) this.#state = "live";
+  }
+
+  async #readPage(): Promise<HistoryPage | undefined> {
+    const { broker, room, reads, log } = this.#options;
+    const range = { after: this.#last, limit: FIXED.historyEvents, maxBytes: FIXED.historyBytes };
+    try {
+      return await reads.run(() => broker.history(room, range));
+    } catch (error) {
+      log.debug({ err: error }, "a room's log could not be read; trying again");
+      this.#again = true;
+      return undefined;
+    }
+  }
+
+  /** Delivers a page and, after the last one, what was held meanwhile. */
+  #take(page: HistoryPage): void {
+    this.#delivered += page.events.length;
+    const tooOld = page.floor > this.#last;
+    if (tooOld || this.#delivered > CATCH_UP_EVENTS) {
+      this.#lose(page.seq, tooOld ? "too_old" : "too_many");
+      return;
+    }
+    for (const stored of page.events) if (stored.seq > this.#last) this.#accept(stored);
+    if (page.events.length > 0) this.#options.metrics.refillsTotal.inc({ outcome: "ok" });
+    if (page.hasMore) this.#again = true;
+    else {
+      // Every event up to the page's position was in it, so the room is known up to there.
+      this.#last = Math.max(this.#last, page.seq);
+      this.#release();
+    }
+  }
+
+  #lose(seq: number, reason: "too_old" | "too_many"): void {
+    this.#delivered = 0;
+    this.#last = Math.max(this.#last, seq);
+    this.#options.ring.reset(this.#last);
+    this.#options.metrics.refillsTotal.inc({ outcome: "reset" });
+    this.#options.log.warn({ reason }, "a room's continuity was lost");
+    this.#options.listener.onReset(this.#last, reason);
+    this.#release();
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    this.#after(ms, resolve);
+    return promise;
+  }
+
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, ms);
+    this.#timers.add(timer);
+  }
+}

@@ -1,0 +1,143 @@
+import type { Broker, Unsubscribe } from "../broker/broker.ts";
+import type { RoomHead } from "../gen/baccarat/v1/edge_service_pb.ts";
+import type { RoomId } from "../services/ids.ts";
+import type { Logger } from "../services/log.ts";
+import type { Metrics } from "../services/metrics.ts";
+import type { FanOut } from "./fan-out.ts";
+import { Feed } from "./feed.ts";
+import { HostedRoom } from "./hosted-room.ts";
+import { Limiter } from "./limiter.ts";
+import { Presence } from "./presence.ts";
+import { Ring, type RingLimits } from "./ring.ts";
+
+/** What a hub needs. */
+export interface HubOptions {
+  readonly broker: Broker;
+  readonly fanOut: FanOut;
+  readonly ring: RingLimits;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** How long a room is heard after its last member left: whoever reloads the page finds it warm. */
+const LINGER_MS = 30_000;
+const SWEEP_MS = 1_000;
+/** Reads of the log at a time, for all rooms together: after an outage they all want to. */
+const READS = 8;
+/** A head from the control plane may be ahead of the live event on its way here; what is still missing then was lost. */
+const DIGEST_PATIENCE_MS = 500;
+/** Within how many sweeps every room's tail is looked at while no control plane sends digests. */
+const TAIL_CHECK_SWEEPS = 8;
+
+/** The rooms this edge hosts. */
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #rooms = new Map<RoomId, HostedRoom>();
+  readonly #reads = new Limiter(READS);
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #unsubscribe: Unsubscribe;
+  /** Rooms whose tail is to be looked at in this round, while nobody sends digests. */
+  #round: HostedRoom[] = [];
+  #digests = false;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    // On the way back to health live events may have been missed everywhere.
+    this.#unsubscribe = options.broker.onHealth((health) => {
+      if (health.ok) this.checkAll();
+    });
+    this.#timers.add(setInterval(() => this.#sweep(), SWEEP_MS));
+  }
+
+  /** A room that is hosted now. */
+  get(id: RoomId): HostedRoom | undefined {
+    return this.#rooms.get(id);
+  }
+
+  /** Hosts a room, and keeps it until released. Await its `opened`. */
+  claim(id: RoomId): HostedRoom {
+    const room = this.#rooms.get(id) ?? this.#open(id);
+    room.claims++;
+    return room;
+  }
+
+  /** Ends a claim. */
+  release(room: HostedRoom): void {
+    room.claims--;
+  }
+
+  /** Looks for lost tails in every room. */
+  checkAll(): void {
+    for (const room of this.#rooms.values()) void room.feed.check();
+  }
+
+  /** Compares rooms' ends as the control plane sees them with what was heard. */
+  digest(heads: readonly RoomHead[]): void {
+    const behind = heads.filter((head) => this.#isBehind(head));
+    if (behind.length === 0) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      for (const head of behind) {
+        if (this.#isBehind(head)) void this.#rooms.get(head.roomId as RoomId)?.feed.check();
+      }
+    }, DIGEST_PATIENCE_MS);
+    this.#timers.add(timer);
+  }
+
+  /** Whether a control plane sends digests now; without them the hub looks for lost tails by itself. */
+  set digests(on: boolean) {
+    this.#digests = on;
+  }
+
+  /** Stops hearing every room. */
+  close(): void {
+    this.#unsubscribe();
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const room of this.#rooms.values()) room.close();
+    this.#rooms.clear();
+  }
+
+  #open(id: RoomId): HostedRoom {
+    const { broker, fanOut, metrics } = this.#options;
+    const log = this.#options.log.child({ room: id });
+    const ring = new Ring({ epoch: broker.epoch, limits: this.#options.ring });
+    const room = new HostedRoom({
+      id,
+      epoch: broker.epoch,
+      ring,
+      fanOut,
+      metrics,
+      makeFeed: (listener) => new Feed({ room: id, broker, ring, reads: this.#reads, listener, metrics, log }),
+      makePresence: (push) => new Presence({ room: id, push }),
+    });
+    this.#rooms.set(id, room);
+    room.opened.catch((error: unknown) => {
+      log.warn({ err: error }, "a room could not be opened");
+      this.#drop(room);
+    });
+    return room;
+  }
+
+  #drop(room: HostedRoom): void {
+    if (this.#rooms.get(room.id) === room) this.#rooms.delete(room.id);
+    room.close();
+  }
+
+  #isBehind(head: RoomHead): boolean {
+    const room = this.#rooms.get(head.roomId as RoomId);
+    return room !== undefined && Number(head.seq) > room.feed.last;
+  }
+
+  #sweep(): void {
+    const longAgo = performance.now() - LINGER_MS;
+    for (const room of this.#rooms.values()) {
+      if (room.size === 0 && room.claims === 0 && room.idleSince < longAgo) this.#drop(room);
+    }
+    if (!this.#digests) this.#checkSomeTails();
+  }
+
+  #checkSomeTails(): void {
+    if (this.#round.length === 0) this.#round = [...this.#rooms.values()];
+    for (const room of this.#round.splice(0, Math.ceil(this.#rooms.size / TAIL_CHECK_SWEEPS))) void room.feed.check();
+  }
+}

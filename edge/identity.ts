@@ -1,0 +1,78 @@
+import type { User } from "../services/auth.ts";
+import { RoomError } from "../services/errors.ts";
+import type { LoginFrame } from "./frames.ts";
+import type { Accepted } from "./handshake.ts";
+import { type GuestSession, newGuest, type SessionSigner, sessionHash } from "./session.ts";
+
+/** Who a connection is, and how it may prove it again. */
+export interface Identity {
+  readonly user: User;
+  /** Secret by which a guest is known again; empty for logged-in users. */
+  readonly session: string;
+  /** SHA-256 of the session's id in hex; empty for logged-in users. */
+  readonly sessionHash: string;
+  /** True when it may still be exchanged for another by the first frame: it was made up for want of a better. */
+  readonly provisional: boolean;
+  /** When it ends, in milliseconds; undefined when it does not. */
+  readonly expiresAtMs: number | undefined;
+}
+
+/** Decides who a connection is. One for guests, one for tokens. */
+export interface Authenticator {
+  /**
+   * Who is connecting, by what the upgrade request says; undefined when it must log in first.
+   * @throws RoomError unauthenticated, which ends the connection.
+   */
+  identify(accepted: Accepted): Identity | undefined | Promise<Identity | undefined>;
+  /**
+   * Who says so in a login. `current` is who the connection is so far, `first` whether the login is its first frame.
+   * @throws RoomError unauthenticated, permission_denied or invalid_argument; the connection goes on as it was.
+   */
+  login(frame: LoginFrame, current: Identity | undefined, first: boolean): Identity | Promise<Identity>;
+}
+
+/** Lets everybody in: as a new guest, or as the guest whose session secret is presented. */
+export class GuestAuthenticator implements Authenticator {
+  readonly #signer: SessionSigner;
+
+  constructor(options: { readonly signer: SessionSigner }) {
+    this.#signer = options.signer;
+  }
+
+  /** A session that is no good is as if there were none: a page that was away for long is a new guest. */
+  identify(accepted: Accepted): Identity {
+    const session = accepted.session === undefined ? undefined : this.#signer.verify(accepted.session);
+    return this.#guest(session ?? newGuest(accepted), session === undefined);
+  }
+
+  login(frame: LoginFrame, current: Identity | undefined, first: boolean): Identity {
+    if (frame.token !== "") throw new RoomError("unauthenticated", "this server takes no tokens");
+    const session = frame.session === "" ? undefined : this.#signer.verify(frame.session);
+    if (frame.session !== "" && session === undefined) {
+      throw new RoomError("unauthenticated", "the session is not valid, or no longer");
+    }
+    if (session === undefined) return current === undefined ? this.#guest(newGuest(), false) : settled(current);
+    if (sessionHash(session.sid) === current?.sessionHash) return settled(current);
+    if (!first || current?.provisional === false) {
+      throw new RoomError("invalid_argument", "session is taken in the first frame only", {
+        metadata: { field: "session" },
+      });
+    }
+    return this.#guest(session, false);
+  }
+
+  #guest(session: GuestSession, provisional: boolean): Identity {
+    const { uid, username, avatarId } = session;
+    return {
+      user: { kind: "user", uid, username, avatarId, guest: true, roles: [], rooms: undefined },
+      session: this.#signer.issue(session),
+      sessionHash: sessionHash(session.sid),
+      provisional,
+      expiresAtMs: undefined,
+    };
+  }
+}
+
+function settled(identity: Identity): Identity {
+  return { ...identity, provisional: false };
+}

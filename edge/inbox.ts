@@ -1,0 +1,169 @@
+import { FIXED, type Limits } from "../services/limits.ts";
+import type { FrameError, ParsedFrame } from "./frames.ts";
+import { RateLimit } from "./rate-limit.ts";
+
+/** Something a client sent: to be carried out, or to be answered with its error. */
+export type Inbound = ParsedFrame | FrameError;
+
+/** What an inbox needs. */
+export interface InboxOptions {
+  readonly limits: Limits;
+  /** Carries a frame out; resolves when it is done. Must not throw or reject. */
+  readonly run: (frame: Inbound) => void | Promise<void>;
+  /** A frame came so much too fast that it is not carried out. */
+  readonly onRefused: (frame: Inbound, retryAfterMs: number) => void;
+  /** The client does not heed any of that. */
+  readonly onFlood: () => void;
+  /** Stops and restarts reading from the client. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+}
+
+interface Waiting {
+  readonly frame: Inbound;
+  /** When the rate limit lets it start, by performance.now(). */
+  readonly startAt: number;
+}
+
+/** Refused frames, without a rest in between, that end a connection. */
+const FLOOD_FRAMES = 1_000;
+
+/**
+ * A connection's frames, carried out strictly in order: publishes run side by side, since their order is kept by the
+ * broker, and everything else runs alone, after what came before it is done.
+ *
+ * Who sends too fast is slowed first: the socket is paused until tokens return, so that TCP tells the client. What was
+ * read already and would wait longer than FIXED.requestMs is refused, and a client that goes on regardless is cut off.
+ * The queue is bounded by pausing: beyond maxQueuedFrames it grows by one read of the socket (64 KiB) at most.
+ */
+export class Inbox {
+  readonly #options: InboxOptions;
+  readonly #rate: RateLimit;
+  readonly #waiting: Waiting[] = [];
+  #state: "held" | "running" | "closed" = "held";
+  #running = 0;
+  #alone = false;
+  #paused = false;
+  #refused = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #onFirst: (() => void) | undefined;
+
+  constructor(options: InboxOptions) {
+    const { limits } = options;
+    this.#options = options;
+    this.#rate = new RateLimit({
+      perSecond: limits.messagesPerSecond,
+      burst: limits.messageBurst,
+      maxWaitMs: FIXED.requestMs,
+    });
+  }
+
+  /** True while the client is not read from, so that its silence means nothing. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Takes a frame. */
+  push(frame: Inbound): void {
+    if (this.#state === "closed") return;
+    const now = performance.now();
+    if (this.#rate.isFull(now)) this.#refused = 0;
+    const waitMs = this.#rate.take(now);
+    if (waitMs === undefined) {
+      this.#refuse(frame, now);
+      return;
+    }
+    this.#waiting.push({ frame, startAt: now + waitMs });
+    this.#onFirst?.();
+    this.#advance();
+  }
+
+  /** The first frame, as soon as there is one, left where it is; undefined when none came within `ms`. Before start only. */
+  async first(ms: number): Promise<Inbound | undefined> {
+    if (this.#waiting.length === 0 && this.#state === "held") {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onFirst = resolve;
+      this.#timer = setTimeout(resolve, ms);
+      await promise;
+      this.#onFirst = undefined;
+      clearTimeout(this.#timer);
+    }
+    return this.#waiting[0]?.frame;
+  }
+
+  /** Takes out the first frame, which was dealt with. Before start only. */
+  dropFirst(): void {
+    this.#waiting.shift();
+  }
+
+  /** Begins to carry frames out. */
+  start(): void {
+    if (this.#state !== "held") return;
+    this.#state = "running";
+    this.#advance();
+  }
+
+  /** Drops what has not begun. Idempotent. */
+  close(): void {
+    this.#state = "closed";
+    this.#waiting.length = 0;
+    clearTimeout(this.#timer);
+    this.#onFirst?.();
+  }
+
+  #refuse(frame: Inbound, now: number): void {
+    this.#refused++;
+    if (this.#refused > FLOOD_FRAMES) this.#options.onFlood();
+    else this.#options.onRefused(frame, this.#rate.waitMs(now));
+  }
+
+  #advance(): void {
+    while (this.#state === "running") {
+      const next = this.#waiting[0];
+      if (next === undefined || !this.#mayStart(next)) break;
+      this.#waiting.shift();
+      this.#start(next.frame);
+    }
+    this.#throttle();
+  }
+
+  #mayStart({ frame, startAt }: Waiting): boolean {
+    if (this.#alone) return false;
+    const inFlight = isPublish(frame) ? this.#options.limits.maxPublishesInFlight : 1;
+    if (this.#running >= inFlight) return false;
+    const waitMs = startAt - performance.now();
+    if (waitMs <= 0) return true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#advance(), Math.ceil(waitMs));
+    return false;
+  }
+
+  #start(frame: Inbound): void {
+    const done = this.#options.run(frame);
+    if (done === undefined) return;
+    this.#running++;
+    this.#alone = !isPublish(frame);
+    void done.then(() => {
+      this.#running--;
+      this.#alone = false;
+      this.#advance();
+    });
+  }
+
+  #throttle(): void {
+    const [next] = this.#waiting;
+    if (next === undefined || this.#state === "closed") this.#setPaused(false);
+    else if (this.#waiting.length >= this.#options.limits.maxQueuedFrames) this.#setPaused(true);
+    else if (next.startAt > performance.now()) this.#setPaused(true);
+    else if (this.#running >= this.#options.limits.maxPublishesInFlight) this.#setPaused(true);
+  }
+
+  #setPaused(paused: boolean): void {
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    if (paused) this.#options.pause();
+    else this.#options.resume();
+  }
+}
+
+const isPublish = (frame: Inbound): boolean => frame.type === "send_message";

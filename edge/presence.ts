@@ -1,0 +1,145 @@
+import type { Member } from "../gen/baccarat/v1/client_pb.ts";
+import type { RoomId } from "../services/ids.ts";
+import { FIXED } from "../services/limits.ts";
+import { encodeMember, encodeMembersChanged } from "./frame-encoders.ts";
+
+/** Least time between two members_changed of a room, in milliseconds. */
+const CHANGED_MS = 1_000;
+
+/**
+ * Who is in one room, as far as its members at this edge were told. Transitions are derived by the control plane; this
+ * turns them into frames: one per user in a small room, a summary a second in a crowded one.
+ */
+export class Presence {
+  readonly #room: RoomId;
+  readonly #push: (json: string) => void;
+  #count = 0;
+  /** Every member, or undefined when the room has more than can be shown, or nobody here was told. */
+  #members: Map<string, Member> | undefined;
+  #crowded = false;
+  #changed = false;
+  #joined = new Map<string, Member>();
+  #left = new Map<string, Member>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `push` sends a frame to every member at this edge. */
+  constructor(options: { readonly room: RoomId; readonly push: (json: string) => void }) {
+    this.#room = options.room;
+    this.#push = options.push;
+  }
+
+  /** Takes over what a join was answered, of which the joiner itself is told by its reply. */
+  joined(count: number, members: readonly Member[]): void {
+    this.#know(count, members);
+    this.#crowded = this.#isCrowded();
+  }
+
+  /** A user entered the room. */
+  entered(member: Member, count: number): void {
+    this.#count = count;
+    this.#members?.set(member.uid, member);
+    if (this.#mayTellEach()) {
+      this.#push(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
+      return;
+    }
+    if (!this.#left.delete(member.uid)) sample(this.#joined, member);
+    this.#change();
+  }
+
+  /** A user is no longer in the room. */
+  exited(member: Member, count: number, reason: string): void {
+    this.#count = count;
+    this.#members?.delete(member.uid);
+    if (this.#mayTellEach()) {
+      this.#push(encodeMember("member_left", { room: this.#room, member, count, reason }));
+      return;
+    }
+    if (!this.#joined.delete(member.uid)) sample(this.#left, member);
+    this.#change();
+  }
+
+  /** Compares with what was told before the link to the control plane broke, and tells the difference. */
+  resync(count: number, members: readonly Member[]): void {
+    const before = this.#members;
+    const countBefore = this.#count;
+    this.#know(count, members);
+    const now = this.#members;
+    if (before === undefined || now === undefined || !this.#mayTellEach()) {
+      if (count !== countBefore || before !== undefined) this.#change();
+      return;
+    }
+    for (const member of before.values()) {
+      if (now.has(member.uid)) continue;
+      this.#push(encodeMember("member_left", { room: this.#room, member, count, reason: "disconnected" }));
+    }
+    for (const member of now.values()) {
+      if (before.has(member.uid)) continue;
+      this.#push(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
+    }
+  }
+
+  /** All members in the order of their uids, when they are known here and at most `size`. */
+  all(size: number): readonly Member[] | undefined {
+    if (this.#members === undefined || this.#members.size > size || this.#members.size !== this.#count)
+      return undefined;
+    return [...this.#members.values()].sort((a, b) => (a.uid < b.uid ? -1 : 1));
+  }
+
+  /** Nobody at this edge is in the room any more, so nothing is heard of it. */
+  forget(): void {
+    this.#members = undefined;
+    this.#count = 0;
+    this.#settle();
+  }
+
+  /** Forgets what was not told yet. */
+  close(): void {
+    this.forget();
+  }
+
+  #know(count: number, members: readonly Member[]): void {
+    this.#count = count;
+    const complete = members.length === count && count <= FIXED.membersShown;
+    this.#members = complete ? new Map(members.map((member) => [member.uid, member])) : undefined;
+  }
+
+  #isCrowded(): boolean {
+    return this.#count > (this.#crowded ? FIXED.membersShownAgain - 1 : FIXED.membersShown);
+  }
+
+  /** Follows the room's size; on the way back to telling each, what is left of the summary goes first. */
+  #mayTellEach(): boolean {
+    const crowded = this.#isCrowded();
+    if (crowded) this.#members = undefined;
+    else if (this.#crowded && this.#changed) this.#tell();
+    this.#crowded = crowded;
+    return !crowded;
+  }
+
+  #change(): void {
+    this.#changed = true;
+    if (this.#timer === undefined) this.#tell();
+  }
+
+  #tell(): void {
+    const [joined, left] = [[...this.#joined.values()], [...this.#left.values()]];
+    this.#settle();
+    this.#push(encodeMembersChanged({ room: this.#room, count: this.#count, joined, left }));
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#changed) this.#tell();
+    }, CHANGED_MS);
+  }
+
+  #settle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#changed = false;
+    this.#joined = new Map();
+    this.#left = new Map();
+  }
+}
+
+function sample(sampled: Map<string, Member>, member: Member): void {
+  if (sampled.size < FIXED.membersSampled) sampled.set(member.uid, member);
+}

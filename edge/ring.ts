@@ -1,0 +1,159 @@
+import type { StoredEvent } from "../broker/broker.ts";
+import { FIXED } from "../services/limits.ts";
+import { encodeEvent } from "./frame-encoders.ts";
+
+/** How much of a room an edge keeps at hand. */
+export interface RingLimits {
+  /** Most events; no more than history shows of a room, so that the ring never knows more than the log admits. */
+  readonly events: number;
+  /** Most characters of JSON. */
+  readonly chars: number;
+  /** How old an event may be to be shown, in milliseconds. */
+  readonly ageMs: number;
+}
+
+/** A page of events as JSON texts of encodeEvent, oldest first. */
+export interface RingPage {
+  readonly events: readonly string[];
+  /** True when there are more in the direction asked for. */
+  readonly hasMore: boolean;
+}
+
+interface Entry {
+  readonly stored: StoredEvent;
+  readonly json: string;
+}
+
+/**
+ * The recent events of one room, encoded once. It holds every event of the room after `from`, without holes: that is the
+ * invariant by which it may answer instead of the log.
+ */
+export class Ring {
+  readonly #epoch: string;
+  readonly #limits: RingLimits;
+  readonly #now: () => number;
+  #entries: Entry[] = [];
+  #chars = 0;
+  #from = 0;
+
+  constructor(options: { readonly epoch: string; readonly limits: RingLimits; readonly now?: () => number }) {
+    this.#epoch = options.epoch;
+    this.#limits = options.limits;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Position after which the ring holds every event of the room. 0: everything that history shows. */
+  get from(): number {
+    return this.#from;
+  }
+
+  /** Forgets everything: from now on the ring knows what comes after `seq`. */
+  reset(seq: number): void {
+    this.#entries = [];
+    this.#chars = 0;
+    this.#from = seq;
+  }
+
+  /** Adds the room's next event and returns its JSON. A deletion takes the deleted event out. */
+  push(stored: StoredEvent): string {
+    const { body } = stored.event;
+    const entry = this.#encode(stored);
+    this.#entries.push(entry);
+    this.#chars += entry.json.length;
+    if (body.case === "deletion") this.#remove(Number(body.value.deletedSeq));
+    this.#trim();
+    return entry.json;
+  }
+
+  /**
+   * Puts older events in front, as a read of the log gave them: all events after `from`, at least up to where the ring
+   * begins. What does not fit is left out.
+   */
+  prepend(from: number, events: readonly StoredEvent[]): void {
+    if (from >= this.#from) return;
+    const older = events
+      .filter((stored) => stored.seq > from && stored.seq <= this.#from)
+      .map((stored) => this.#encode(stored));
+    this.#entries = [...older, ...this.#entries];
+    this.#chars += older.reduce((sum, entry) => sum + entry.json.length, 0);
+    this.#from = from;
+    this.#trim();
+  }
+
+  /** The earliest events after `seq`; undefined when the ring does not reach back that far. */
+  after(seq: number, limit: number): RingPage | undefined {
+    if (seq < this.#from) return undefined;
+    const start = this.#indexAfter(seq);
+    let end = start;
+    for (let chars = 0; end < this.#entries.length && end - start < limit; end++) {
+      chars += this.#entries[end]?.json.length ?? 0;
+      if (chars > FIXED.historyBytes && end > start) break;
+    }
+    return this.#page(start, end, end < this.#entries.length);
+  }
+
+  /** The latest events before `seq` (default: the end); undefined when the ring may not have them all. */
+  before(seq: number | undefined, limit: number): RingPage | undefined {
+    if (seq !== undefined && seq <= this.#from) return undefined;
+    const end = seq === undefined ? this.#entries.length : this.#indexAfter(seq - 1);
+    let start = end;
+    let full = false;
+    for (let chars = 0; start > 0 && end - start < limit; start--) {
+      chars += this.#entries[start - 1]?.json.length ?? 0;
+      full = chars > FIXED.historyBytes && start < end;
+      if (full) break;
+    }
+    if (!full && end - start < limit && this.#from > 0) return undefined;
+    return this.#page(start, end, start > 0 || this.#from > 0);
+  }
+
+  #encode(stored: StoredEvent): Entry {
+    return { stored, json: encodeEvent(stored, this.#epoch) };
+  }
+
+  #page(start: number, end: number, hasMore: boolean): RingPage | undefined {
+    const entries = this.#entries.slice(start, end);
+    const oldest = entries[0]?.stored.event.sent;
+    // Retention by age is the log's to apply: what might have expired is asked there.
+    if (oldest !== undefined && Number(oldest.seconds) * 1_000 < this.#now() - this.#limits.ageMs) return undefined;
+    return { events: entries.map((entry) => entry.json), hasMore };
+  }
+
+  /** Index of the first event after `seq`. */
+  #indexAfter(seq: number): number {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle]?.stored.seq ?? 0) > seq) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #remove(seq: number): void {
+    const index = this.#indexAfter(seq - 1);
+    const removed = this.#entries[index];
+    if (removed?.stored.seq !== seq) return;
+    this.#entries.splice(index, 1);
+    this.#chars -= removed.json.length;
+    // Its successor must not point at it any more, or whoever reads the two neighbours would see a hole.
+    const next = this.#entries[index];
+    if (next === undefined || next.stored.prevSeq !== seq) return;
+    const relinked = this.#encode({ ...next.stored, prevSeq: removed.stored.prevSeq });
+    this.#entries[index] = relinked;
+    this.#chars += relinked.json.length - next.json.length;
+  }
+
+  #trim(): void {
+    let dropped = 0;
+    while (this.#entries.length - dropped > this.#limits.events || this.#chars > this.#limits.chars) {
+      const oldest = this.#entries[dropped];
+      if (oldest === undefined) break;
+      this.#chars -= oldest.json.length;
+      this.#from = oldest.stored.seq;
+      dropped++;
+    }
+    if (dropped > 0) this.#entries.splice(0, dropped);
+  }
+}

@@ -1,0 +1,104 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { EdgeCommandSchema } from "../gen/baccarat/v1/edge_service_pb.ts";
+import type { RoomId } from "../services/ids.ts";
+import { FIXED } from "../services/limits.ts";
+import type { Departure } from "./close-codes.ts";
+
+/** One thing an edge says to the control plane. */
+export type Command = NonNullable<MessageInitShape<typeof EdgeCommandSchema>["command"]> & { case: string };
+/** How a connection is registered. */
+export type Registration = Extract<Command, { case: "connect" }>["value"];
+
+interface Entry {
+  readonly registration: Registration;
+  readonly rooms: Set<RoomId>;
+  /** When the connection's memberships end, by performance.now(); undefined while it is open. */
+  endsAt?: number;
+}
+
+const SWEEP_MS = 250;
+
+/**
+ * What this edge answers for towards the control plane: its connections and their rooms, those included whose grace has
+ * not ended. Every change is told at once; what could not be told needs no queue, since attaching says all of it again.
+ */
+export class Roster {
+  readonly #tell: (command: Command) => void;
+  readonly #entries = new Map<string, Entry>();
+  /** Clients in their grace. */
+  readonly #departing = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** `tell` passes a command on, or drops it while nobody is attached. */
+  constructor(options: { readonly tell: (command: Command) => void }) {
+    this.#tell = options.tell;
+    this.#timer = setInterval(() => this.#endGrace(), SWEEP_MS);
+  }
+
+  /** Registers a connection. */
+  connected(clientId: string, registration: Registration): void {
+    this.#entries.set(clientId, { registration, rooms: new Set() });
+    this.#tell({ case: "connect", value: registration });
+  }
+
+  /** The control plane has admitted a client to a room. */
+  joined(clientId: string, room: RoomId): void {
+    const entry = this.#entries.get(clientId);
+    if (entry) entry.rooms.add(room);
+    // Admitted while its connection was ending: nobody is there to be a member.
+    else this.#tell({ case: "leave", value: { clientId, roomId: room, reason: "disconnected" } });
+  }
+
+  /** A client is no longer in a room. */
+  left(clientId: string, room: RoomId, reason: string): void {
+    this.#entries.get(clientId)?.rooms.delete(room);
+    this.#tell({ case: "leave", value: { clientId, roomId: room, reason } });
+  }
+
+  /** A connection ended. Its memberships end now, or when its grace is over. `lastByteAt` is by performance.now(). */
+  disconnected(clientId: string, departure: Departure, lastByteAt: number): void {
+    const entry = this.#entries.get(clientId);
+    if (entry === undefined) return;
+    entry.endsAt = departure.grace ? lastByteAt + FIXED.graceMs : 0;
+    if (entry.endsAt > performance.now()) this.#departing.add(clientId);
+    else this.#end(clientId, departure.reason);
+  }
+
+  /** Ends a client's grace. */
+  forget(clientId: string): void {
+    if (this.#departing.has(clientId)) this.#end(clientId, "disconnected");
+  }
+
+  /** All of it, as commands: what attaching says. */
+  *commands(): Generator<Command> {
+    for (const [clientId, { registration, rooms }] of this.#entries) {
+      yield { case: "connect", value: registration };
+      for (const roomId of rooms) yield { case: "hold", value: { clientId, roomId } };
+    }
+  }
+
+  /** Forgets everything without a word: the incarnation was given up, or the process ends and its lease tells. */
+  clear(): void {
+    this.#entries.clear();
+    this.#departing.clear();
+  }
+
+  /** Stops the clock. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.clear();
+  }
+
+  #end(clientId: string, reason: string): void {
+    this.#entries.delete(clientId);
+    this.#departing.delete(clientId);
+    this.#tell({ case: "disconnect", value: { clientId, reason } });
+  }
+
+  #endGrace(): void {
+    const now = performance.now();
+    for (const clientId of this.#departing) {
+      if ((this.#entries.get(clientId)?.endsAt ?? 0) <= now) this.#end(clientId, "disconnected");
+    }
+  }
+}

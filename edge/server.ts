@@ -1,0 +1,239 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { AddressInfo, BlockList, Socket } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+import { type Cidr, isLoopback } from "../services/config-values.ts";
+import { FIXED, type Limits } from "../services/limits.ts";
+import type { Logger } from "../services/log.ts";
+import type { Metrics } from "../services/metrics.ts";
+import { clientAddress, trustedProxies } from "./client-address.ts";
+import {
+  type Accepted,
+  checkHost,
+  checkUpgrade,
+  type HandshakeOptions,
+  headerValues,
+  type Refused,
+  refuse,
+  SUBPROTOCOL,
+  UPGRADE_REQUIRED,
+  WEBSOCKET_PATH,
+} from "./handshake.ts";
+import { loadStaticFiles, SECURITY_HEADERS, type StaticFile, type StaticFiles, serveFile } from "./static-files.ts";
+
+/** A connection as it comes to be. */
+export interface AcceptedConnection extends Accepted {
+  /** Where it comes from, after TRUST_PROXY was applied. */
+  readonly address: string;
+}
+
+/** What an edge's public listener needs. */
+export interface EdgeServerOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Origins allowed beside the listener's own; naming any also lifts the rule that a loopback listener has loopback names only. */
+  readonly allowedOrigins: readonly string[] | undefined;
+  readonly limits: Limits;
+  /** Proxies whose X-Forwarded-For counts. */
+  readonly trustProxy: readonly Cidr[];
+  /** Folder of the page; undefined serves none. */
+  readonly staticDir: string | undefined;
+  readonly log: Logger;
+  /** Takes over a connection: the WebSocket and the socket below it, for writing frames that are encoded already. */
+  readonly onConnection: (webSocket: WebSocket, socket: Socket, accepted: AcceptedConnection) => void;
+  /** Last word before a connection is taken, for example while draining; undefined lets it in. */
+  readonly admit?: (address: string) => Refused | undefined;
+  /** Where refused upgrades are counted. */
+  readonly metrics?: Pick<Metrics, "refusedTotal">;
+  /** How long a client may take, in milliseconds. */
+  readonly timeouts?: Partial<EdgeServerTimeouts>;
+}
+
+/** How long a client may take, in milliseconds. */
+export interface EdgeServerTimeouts {
+  /** Until its request's headers are complete, a silent connection included. Default 10,000. */
+  readonly headers: number;
+  /** Until its request is complete. Default 30,000. */
+  readonly request: number;
+  /** How often the two are checked. Default 5,000. */
+  readonly check: number;
+}
+
+/** A running listener. */
+export interface EdgeServer {
+  readonly port: number;
+  /** Where the page is, such as http://127.0.0.1:3000. */
+  readonly url: string;
+  /** WebSockets open now. */
+  readonly connections: number;
+  /**
+   * Stops listening at once. Page requests under way are finished, or cut off unless `graceful` (default true). Open
+   * WebSockets are their taker's to close. Idempotent; the last call shall not be graceful, so that nothing stays open.
+   */
+  close(options?: { graceful?: boolean }): void;
+}
+
+const DEFAULT_TIMEOUTS: EdgeServerTimeouts = { headers: 10_000, request: 30_000, check: 5_000 };
+const MAX_HEADER_BYTES = 16 * 1024;
+const CLOSE_TIMEOUT_MS = 3_000;
+/** TCP connections beyond the WebSockets, for pages and for handshakes that will be refused in words. */
+const SPARE_CONNECTIONS = 1_000;
+const PLAIN_HEADERS = { ...SECURITY_HEADERS, "Content-Type": "text/plain; charset=utf-8" };
+/** What a client at a cap is told to wait, in seconds. */
+const RETRY_AFTER_S = 10;
+
+/** Starts the public listener: the page at `/`, WebSocket at `/ws`. @throws when the port or the folder cannot be had. */
+export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeServer> {
+  const handshake: HandshakeOptions = {
+    allowedOrigins: options.allowedOrigins ?? [],
+    scheme: "http",
+    loopbackOnly: isLoopback(options.host) && options.allowedOrigins === undefined,
+  };
+  const files: StaticFiles = options.staticDir === undefined ? new Map() : await loadStaticFiles(options.staticDir);
+  const upgrades = new Upgrades(options, handshake);
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const server = createServer({
+    headersTimeout: timeouts.headers,
+    requestTimeout: timeouts.request,
+    connectionsCheckingInterval: timeouts.check,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  });
+  server.maxConnections = options.limits.maxConnections + SPARE_CONNECTIONS;
+  server.on("request", (request, response) => answerRequest(request, response, files, handshake));
+  server.on("upgrade", (request, _socket, head) => upgrades.handle(request, head));
+  const { port } = await listen(server, options);
+  server.on("error", (error) => options.log.error({ err: error }, "the public listener failed"));
+  return {
+    port,
+    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    get connections() {
+      return upgrades.open;
+    },
+    close({ graceful = true } = {}) {
+      if (server.listening) server.close();
+      if (graceful) server.closeIdleConnections();
+      else server.closeAllConnections();
+    },
+  };
+}
+
+/** Turns upgrade requests into WebSockets, and counts them. */
+class Upgrades {
+  readonly #options: EdgeServerOptions;
+  readonly #handshake: HandshakeOptions;
+  readonly #proxies: BlockList;
+  readonly #webSockets: WebSocketServer;
+  readonly #byAddress = new Map<string, number>();
+  #open = 0;
+
+  constructor(options: EdgeServerOptions, handshake: HandshakeOptions) {
+    this.#options = options;
+    this.#handshake = handshake;
+    this.#proxies = trustedProxies(options.trustProxy);
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.limits.maxFrameBytes,
+      maxFragments: FIXED.frameFragments,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      handleProtocols: () => SUBPROTOCOL,
+    });
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  handle(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    const { log, metrics, onConnection } = this.#options;
+    // First of all: an error without a listener would end the process.
+    socket.on("error", (error) => log.debug({ err: error }, "a client's socket failed"));
+    const address = clientAddress(socket.remoteAddress, headerValues(request, "x-forwarded-for"), this.#proxies);
+    const verdict = this.#judge(request, address);
+    if (!verdict.ok) {
+      log.debug({ status: verdict.status, address }, verdict.message);
+      metrics?.refusedTotal.inc({ status: String(verdict.status) });
+      endWith(socket, verdict);
+      return;
+    }
+    this.#count(address, socket);
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on("error", (error) => log.debug({ err: error, address }, "a client broke the WebSocket protocol"));
+      onConnection(webSocket, socket, { ...verdict, address });
+    });
+  }
+
+  #judge(request: IncomingMessage, address: string): Accepted | Refused {
+    const verdict = checkUpgrade(request, this.#handshake);
+    return (verdict.ok ? this.#checkCapacity(address) : undefined) ?? verdict;
+  }
+
+  #checkCapacity(address: string): Refused | undefined {
+    const { limits, admit } = this.#options;
+    const later = { "Retry-After": String(RETRY_AFTER_S) };
+    if (this.#open >= limits.maxConnections) return refuse(503, "this edge has all the connections it takes", later);
+    if ((this.#byAddress.get(address) ?? 0) >= limits.maxConnectionsPerIp) {
+      return refuse(429, "too many connections from your address", later);
+    }
+    return admit?.(address);
+  }
+
+  #count(address: string, socket: Socket): void {
+    this.#open++;
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+    socket.once("close", () => {
+      this.#open--;
+      const left = (this.#byAddress.get(address) ?? 0) - 1;
+      if (left > 0) this.#byAddress.set(address, left);
+      else this.#byAddress.delete(address);
+    });
+  }
+}
+
+function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  files: StaticFiles,
+  handshake: HandshakeOptions,
+): void {
+  const answer = findAnswer(request, files, handshake);
+  if ("body" in answer) serveFile(answer, request, response);
+  else response.writeHead(answer.status, { ...PLAIN_HEADERS, ...answer.headers }).end(`${answer.message}\n`);
+}
+
+function findAnswer(request: IncomingMessage, files: StaticFiles, handshake: HandshakeOptions): StaticFile | Refused {
+  const [path = ""] = (request.url ?? "").split("?");
+  const wrongHost = checkHost(request, handshake);
+  if (wrongHost !== undefined) return wrongHost;
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return refuse(405, "only GET and HEAD are answered", { Allow: "GET, HEAD" });
+  }
+  // Without an Upgrade header a request comes here and not to Upgrades.
+  if (path === WEBSOCKET_PATH) return UPGRADE_REQUIRED;
+  return files.get(path) ?? refuse(404, "there is nothing here");
+}
+
+/** Writes a refusal by hand, since an upgrade has no response object, and lets go of the socket once it is out. */
+function endWith(socket: Socket, { status, message, headers }: Refused): void {
+  const body = `${message}\n`;
+  const lines = Object.entries({
+    ...PLAIN_HEADERS,
+    "Content-Length": String(Buffer.byteLength(body)),
+    Connection: "close",
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.once("finish", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${body}`);
+}
+
+function listen(server: Server, options: EdgeServerOptions): Promise<AddressInfo> {
+  const { promise, resolve, reject } = Promise.withResolvers<AddressInfo>();
+  server.once("error", reject);
+  server.listen({ host: options.host, port: options.port }, () => {
+    server.off("error", reject);
+    resolve(server.address() as AddressInfo); // not null while listening, no string for a TCP port
+  });
+  return promise;
+}

@@ -1,0 +1,76 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** Close codes that are counted by themselves; clients may send any number from 1000 to 4999. */
+const COUNTED_CLOSES: ReadonlySet<number> = new Set([
+  ...[1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013],
+  ...[4001, 4002, 4003, 4004, 4005, 4006, 4500, 4501, 4503, 4504, 4505],
+]);
+
+const PUBLISH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
+
+/**
+ * Everything that is counted, one line each. Labels have few values and never name a room or a user. Each process has
+ * one; names in Prometheus are these with the prefix `baccarat_`.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+
+  readonly connections = this.#gauge("connections", "WebSocket connections held now.");
+  readonly connectionsTotal = this.#counter("connections_total", "WebSocket connections accepted.");
+  readonly refusedTotal = this.#counter("refused_total", "Upgrades refused, by HTTP status.", ["status"]);
+  readonly closesTotal = this.#counter("closes_total", "Connections closed, by close code. Use countClose.", ["code"]);
+  readonly framesTotal = this.#counter("frames_total", "Frames received, by type and outcome (ok or error code).", [
+    "type",
+    "outcome",
+  ]);
+  readonly publishesTotal = this.#counter("publishes_total", "Events published, by outcome: ok, duplicate or error.", [
+    "outcome",
+  ]);
+  readonly publishSeconds = this.#histogram("publish_seconds", "Time from publish to stored.", PUBLISH_SECONDS);
+  readonly deliveriesTotal = this.#counter("deliveries_total", "Frames handed to connections by fan-out.");
+  readonly fanoutBatch = this.#histogram("fanout_batch", "Events of a room written at once.", BATCH_SIZES);
+  readonly outboxOverflowsTotal = this.#counter("outbox_overflows_total", "Connections whose outbox was full.");
+  readonly gapsTotal = this.#counter("gaps_total", "Holes found in the live feed of a room.");
+  readonly refillsTotal = this.#counter("refills_total", "Holes read again, by outcome: ok or reset.", ["outcome"]);
+  readonly recoveriesTotal = this.#counter("recoveries_total", "Joins with a position, by outcome.", ["outcome"]);
+  readonly joinsTotal = this.#counter("joins_total", "Joins, by outcome (ok or error code).", ["outcome"]);
+  readonly rpcTotal = this.#counter("rpc_total", "RPCs answered, by method and code.", ["method", "code"]);
+  readonly presenceTransitionsTotal = this.#counter(
+    "presence_transitions_total",
+    "Users who entered or left a room, by kind: entered or exited.",
+    ["kind"],
+  );
+  readonly sweepsTotal = this.#counter("sweeps_total", "Dead edges whose members were taken out.");
+  readonly brokerUp = this.#gauge("broker_up", "1 while the broker can store, 0 while it cannot.");
+
+  /**
+   * @param options.process true adds the process's own numbers (CPU, memory, event loop lag), which observe the whole
+   * process and so belong in one Metrics only. Default false.
+   */
+  constructor(options: { readonly process?: boolean } = {}) {
+    if (options.process) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** Counts a closed connection. */
+  countClose(code: number): void {
+    this.closesTotal.inc({ code: COUNTED_CLOSES.has(code) ? String(code) : "other" });
+  }
+
+  /** Everything, in the text format of Prometheus. */
+  render(): Promise<{ readonly contentType: string; readonly text: string }> {
+    return this.#registry.metrics().then((text) => ({ contentType: this.#registry.contentType, text }));
+  }
+
+  #counter<const L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
+    return new Counter({ name: `baccarat_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name: `baccarat_${name}`, help, registers: [this.#registry] });
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): Histogram {
+    return new Histogram({ name: `baccarat_${name}`, help, buckets, registers: [this.#registry] });
+  }
+}

@@ -1,0 +1,72 @@
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Metrics } from "./metrics.ts";
+
+/** Tells why the process should get no new work: one reason, or undefined when all is well. Must not throw. */
+export type Probe = () => string | undefined;
+
+/** The running server. */
+export interface OpsServer {
+  /** Port really used. */
+  readonly port: number;
+  /** Ends it and every connection to it. */
+  close(): Promise<void>;
+}
+
+const ROUTES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics"]);
+
+/**
+ * Serves what operators and orchestrators ask for: /livez (the event loop turns), /readyz (503 with reasons while any
+ * probe has one) and /metrics. It has a port of its own so that it is never reachable by clients.
+ * @throws the system's error when the port cannot be bound.
+ */
+export async function startOpsServer(options: {
+  readonly host: string;
+  readonly port: number;
+  readonly metrics: Metrics;
+  readonly probes: readonly Probe[];
+}): Promise<OpsServer> {
+  const server = createServer(
+    { maxHeaderSize: 8_192, headersTimeout: 10_000, requestTimeout: 10_000 },
+    answer(options),
+  );
+  server.listen(options.port, options.host);
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answer({ metrics, probes }: { metrics: Metrics; probes: readonly Probe[] }): RequestListener {
+  return (request, response) => {
+    const reply = (status: number, contentType: string, body: string): void => {
+      response.writeHead(status, {
+        "content-type": contentType,
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+      });
+      response.end(body);
+    };
+    const text = (status: number, body: string): void => reply(status, "text/plain; charset=utf-8", `${body}\n`);
+
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    if (!ROUTES.has(path)) return text(404, "not found; there are /livez, /readyz and /metrics");
+    if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET and HEAD");
+    if (path === "/livez") return text(200, "ok");
+    if (path === "/readyz") {
+      const reasons = probes.map((probe) => probe()).filter((reason) => reason !== undefined);
+      const body = JSON.stringify({ ready: reasons.length === 0, reasons });
+      return reply(reasons.length === 0 ? 200 : 503, "application/json", `${body}\n`);
+    }
+    metrics.render().then(
+      (rendered) => reply(200, rendered.contentType, rendered.text),
+      (error: unknown) => text(500, `metrics failed: ${String(error)}`),
+    );
+  };
+}

@@ -1,0 +1,121 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Member } from "../../gen/baccarat/v1/client_pb.ts";
+import type { Closure } from "../../gen/baccarat/v1/control_pb.ts";
+import {
+  AttachedSchema,
+  DigestSchema,
+  DisconnectedSchema,
+  EvictedSchema,
+  FencedSchema,
+  type Joined,
+  MemberEnteredSchema,
+  MemberExitedSchema,
+  NoticeSchema,
+  type Reply,
+  ReplySchema,
+  type RoomPolicy,
+  RoomSnapshotSchema,
+} from "../../gen/baccarat/v1/edge_service_pb.ts";
+import { type RoomError, toErrorReason } from "../errors.ts";
+import type { RoomId } from "../ids.ts";
+import type { SizedUpdate } from "./attach-outbox.ts";
+import type { Head } from "./digests.ts";
+import type { EntryOut } from "./folded.ts";
+import { eventBytes } from "./stored-events.ts";
+
+/** What edges are told, each with at least its size. */
+
+/** At least what tags, lengths, numbers, timestamps, and ids that are bounded by their grammar take. */
+const SMALL = 320;
+
+export function memberEntered(roomId: RoomId, member: Member, count: number): SizedUpdate {
+  const value = create(MemberEnteredSchema, { roomId, member, count });
+  return { update: { case: "memberEntered", value }, bytes: SMALL + memberBytes(member) };
+}
+
+export function memberExited(roomId: RoomId, member: Member, count: number, reason: string): SizedUpdate {
+  const value = create(MemberExitedSchema, { roomId, member, count, reason });
+  return { update: { case: "memberExited", value }, bytes: SMALL + memberBytes(member) + textBytes(reason) };
+}
+
+export function evicted(clientId: string, roomId: RoomId, out: EntryOut): SizedUpdate {
+  const value = create(EvictedSchema, { clientId, roomId, reason: out.reason, by: out.by });
+  return { update: { case: "evicted", value }, bytes: SMALL + textBytes(out.reason) + textBytes(out.by) };
+}
+
+export function disconnected(clientId: string, { closeCode, reason }: Closure): SizedUpdate {
+  const value = create(DisconnectedSchema, { clientId, closeCode, reason });
+  return { update: { case: "disconnected", value }, bytes: SMALL + textBytes(reason) };
+}
+
+export function roomPolicy(value: RoomPolicy): SizedUpdate {
+  return { update: { case: "roomPolicy", value }, bytes: SMALL };
+}
+
+export function roomSnapshot(policy: RoomPolicy, members: readonly Member[], count: number): SizedUpdate {
+  const value = create(RoomSnapshotSchema, { policy, members: [...members], count });
+  return { update: { case: "roomSnapshot", value }, bytes: SMALL + sum(members, memberBytes) };
+}
+
+export function attached(epoch: string): SizedUpdate {
+  return { update: { case: "attached", value: create(AttachedSchema, { epoch }) }, bytes: SMALL };
+}
+
+export function fenced(): SizedUpdate {
+  return { update: { case: "fenced", value: create(FencedSchema) }, bytes: SMALL };
+}
+
+export function notice(message: string, sentMs: number): SizedUpdate {
+  const value = create(NoticeSchema, { message, sent: timestampFromMs(sentMs) });
+  return { update: { case: "notice", value }, bytes: SMALL + textBytes(message) };
+}
+
+export function digest(heads: readonly Head[]): SizedUpdate {
+  const value = create(DigestSchema, { heads: heads.map(({ room, seq }) => ({ roomId: room, seq: BigInt(seq) })) });
+  return { update: { case: "digest", value }, bytes: SMALL + sum(heads, ({ room }) => room.length + 16) };
+}
+
+export function reply(requestId: number, result: Reply["result"]): SizedUpdate {
+  const value = create(ReplySchema, { requestId, result });
+  return { update: { case: "reply", value }, bytes: SMALL + resultBytes(result) };
+}
+
+export function failure({ reason, message, retryAfterMs }: RoomError): Reply["result"] {
+  const value = { reason: toErrorReason(reason), message, retryAfterMs };
+  return create(ReplySchema, { result: { case: "failure", value } }).result;
+}
+
+function resultBytes(result: Reply["result"]): number {
+  switch (result.case) {
+    case "joined":
+      return joinedBytes(result.value);
+    case "members":
+      return sum(result.value.members, memberBytes) + result.value.nextPageToken.length;
+    case "events":
+      return sum(result.value.events, eventBytes);
+    case "published":
+      return eventBytes(result.value);
+    case "failure":
+      return textBytes(result.value.message);
+    default:
+      return 0;
+  }
+}
+
+function joinedBytes({ members, events }: Joined): number {
+  return SMALL + sum(members, memberBytes) + sum(events, eventBytes);
+}
+
+function memberBytes({ uid, username, avatarId }: Member): number {
+  return 48 + uid.length + textBytes(username) + textBytes(avatarId);
+}
+
+/** No UTF-16 unit takes more than three bytes of UTF-8. */
+function textBytes(text: string): number {
+  return 3 * text.length;
+}
+
+function sum<T>(items: readonly T[], bytes: (item: T) => number): number {
+  return items.reduce((total, item) => total + bytes(item), 0);
+}

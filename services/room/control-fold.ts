@@ -1,0 +1,206 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
+import type { ControlEntry, ControlStore, Unsubscribe } from "../../broker/broker.ts";
+import type { Profile } from "../../gen/baccarat/v1/client_pb.ts";
+import {
+  ClientEntrySchema,
+  EdgeFenceSchema,
+  EdgeLeaseSchema,
+  MemberEntrySchema,
+  NoticeRecordSchema,
+  RoomRecordSchema,
+  type UserRecord,
+  UserRecordSchema,
+} from "../../gen/baccarat/v1/control_pb.ts";
+import { type ControlKey, parseControlKey } from "../control-keys.ts";
+import { RoomError } from "../errors.ts";
+import type { RoomId, Uid } from "../ids.ts";
+import { FIXED, type Limits } from "../limits.ts";
+import type { Logger } from "../log.ts";
+import { Connections } from "./connections.ts";
+import type { Change, ChangeListener, FoldedEntry, FoldedRoom } from "./folded.ts";
+import { Presence } from "./presence.ts";
+import { RevisionWaiters } from "./revision-waiters.ts";
+
+/** Profiles kept in memory; who is not among the latest is looked up in the store. */
+const MAX_USERS = 200_000;
+
+/**
+ * The control log, folded into memory: every replica hears the same changes in the same order and comes to the same
+ * rooms, members, connections and leases, without asking the store. Nothing here is ever written by hand: what a command
+ * changes is put into the log and takes effect when it comes back.
+ */
+export class ControlFold {
+  readonly connections: Connections;
+  readonly presence: Presence;
+  readonly #control: ControlStore;
+  readonly #log: Logger;
+  readonly #listeners = new Set<ChangeListener>();
+  readonly #waiters = new RevisionWaiters();
+  readonly #users = new Map<Uid, Profile | undefined>();
+  readonly #caughtUp = Promise.withResolvers<void>();
+  #unsubscribe: Unsubscribe | undefined;
+  #closed = false;
+  #revision = 0;
+  #healthy = false;
+  #reading = true;
+
+  constructor(options: { control: ControlStore; limits: Limits; log: Logger }) {
+    this.#control = options.control;
+    this.#log = options.log;
+    const emit = (change: Change): void => this.#emit(change);
+    this.connections = new Connections({ emit });
+    this.presence = new Presence({
+      connections: this.connections,
+      maxMembersPerRoom: options.limits.maxMembersPerRoom,
+      emit,
+    });
+  }
+
+  /** Begins to follow the log; resolves when everything written before was folded. @throws RoomError unavailable. */
+  async start(): Promise<void> {
+    this.#unsubscribe = await this.#control.watch({
+      onEntry: (entry) => this.#fold(entry),
+      onCaughtUp: () => {
+        this.#reading = false;
+        this.#setHealthy(true);
+        this.#caughtUp.resolve();
+      },
+      onInterrupted: () => this.#setHealthy(false),
+    });
+    if (this.#closed) this.#unsubscribe();
+    await this.#caughtUp.promise;
+    if (this.#closed) throw notFollowing();
+  }
+
+  /** Stops following; whoever waits hears unavailable. */
+  close(): void {
+    this.#closed = true;
+    this.#unsubscribe?.();
+    this.#waiters.fail(notFollowing());
+    this.#caughtUp.resolve();
+    this.#listeners.clear();
+  }
+
+  /** False while changes may come late. */
+  get healthy(): boolean {
+    return this.#healthy;
+  }
+
+  /** Hears every change from now on. */
+  onChange(listener: ChangeListener): Unsubscribe {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Resolves once everything up to this place of the log was folded.
+   * @throws RoomError unavailable after FIXED.requestMs.
+   */
+  async reached(revision: number): Promise<void> {
+    if (this.#revision >= revision) return;
+    if (this.#closed) throw notFollowing();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(notFollowing()), FIXED.requestMs);
+    this.#waiters.add({ revision, resolve, reject });
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  room(id: RoomId): FoldedRoom | undefined {
+    return this.presence.room(id);
+  }
+
+  /** This connection's entry in a room, whether it counts or not. */
+  entry(room: RoomId, clientId: string): FoldedEntry | undefined {
+    return this.presence.room(room)?.entries.get(clientId);
+  }
+
+  /** True when the user is known to have existed; false says nothing. */
+  knowsUser(uid: Uid): boolean {
+    return this.#users.has(uid);
+  }
+
+  /** A user's profile when the user was first seen; undefined when it is not in memory. */
+  profile(uid: Uid): Profile | undefined {
+    return this.#users.get(uid);
+  }
+
+  #setHealthy(healthy: boolean): void {
+    this.#healthy = healthy;
+    this.#emit({ kind: healthy ? "caught_up" : "interrupted" });
+  }
+
+  #emit(change: Change): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  #fold(entry: ControlEntry): void {
+    // After an interruption the engine may begin again with what was heard before.
+    if (entry.revision <= this.#revision) return;
+    this.#revision = entry.revision;
+    const key = parseControlKey(entry.key);
+    if (key !== undefined) this.#apply(key, entry);
+    this.#waiters.advance(entry.revision);
+  }
+
+  #apply(key: ControlKey, entry: ControlEntry): void {
+    switch (key.kind) {
+      case "room":
+        return this.presence.putRoom(key.room, this.#read(RoomRecordSchema, entry));
+      case "entry": {
+        const value = this.#read(MemberEntrySchema, entry);
+        if (value === undefined) this.presence.deleteEntry(key);
+        else this.presence.putEntry(key, value, entry.revision, this.#reading);
+        return;
+      }
+      case "client": {
+        const value = this.#read(ClientEntrySchema, entry);
+        if (value === undefined) this.connections.deleteClient(key.incarnation, key.clientId);
+        else this.connections.putClient(key.incarnation, key.clientId, value, entry.revision);
+        return;
+      }
+      case "lease":
+        return this.connections.putLease(key.incarnation, this.#read(EdgeLeaseSchema, entry), entry.revision);
+      case "fence":
+        this.connections.putFence(key.incarnation, this.#read(EdgeFenceSchema, entry));
+        if (entry.value !== undefined) this.presence.fence(key.incarnation);
+        return;
+      case "attachment":
+        return this.connections.putAttachment(key.incarnation, entry.value === undefined ? 0 : entry.revision);
+      case "user":
+        return this.#putUser(key.uid, this.#read(UserRecordSchema, entry));
+      case "notice": {
+        const notice = this.#read(NoticeRecordSchema, entry);
+        if (notice !== undefined) this.#emit({ kind: "notice", notice });
+      }
+    }
+  }
+
+  #putUser(uid: Uid, record: UserRecord | undefined): void {
+    this.#users.delete(uid);
+    if (record === undefined) return;
+    this.#users.set(uid, record.profile);
+    if (this.#users.size > MAX_USERS) this.#users.delete(this.#users.keys().next().value as Uid);
+    this.#emit({ kind: "user", uid });
+  }
+
+  /** A value that cannot be read counts as deleted, at every replica alike. */
+  #read<M extends Message>(schema: GenMessage<M>, entry: ControlEntry): M | undefined {
+    if (entry.value === undefined) return undefined;
+    try {
+      return fromBinary(schema, entry.value);
+    } catch (error) {
+      this.#log.error({ err: error, key: entry.key, revision: entry.revision }, "unreadable value in the control log");
+      return undefined;
+    }
+  }
+}
+
+function notFollowing(): RoomError {
+  return new RoomError("unavailable", "the control log does not come through");
+}

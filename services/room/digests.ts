@@ -1,0 +1,72 @@
+import type { Broker, Unsubscribe } from "../../broker/broker.ts";
+import { directUsers, type RoomId } from "../ids.ts";
+import type { ControlFold } from "./control-fold.ts";
+
+/** How often edges hear where their rooms' logs end, in milliseconds: a lost tail is found within twice this. */
+const DIGEST_MS = 5_000;
+/** How much of the log is read again at start, so that what was lost while no replica ran is found too. */
+const LOOK_BACK = 10_000;
+
+/** Where a room's log ends. */
+export interface Head {
+  readonly room: RoomId;
+  readonly seq: number;
+}
+
+/**
+ * Follows the whole log with one subscription and says from time to time where the logs of rooms end that grew: live
+ * delivery may lose a room's last event, and nothing after it would show the hole.
+ */
+export class Digests {
+  readonly #broker: Broker;
+  readonly #fold: ControlFold;
+  readonly #onDigest: (heads: readonly Head[]) => void;
+  /** Of rooms with members only: who joins an empty room is told its position. */
+  readonly #heads = new Map<RoomId, number>();
+  readonly #grown = new Map<RoomId, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #unsubscribe: Unsubscribe[] = [];
+
+  /** @param options.onDigest hears every DIGEST_MS which rooms' logs grew, if any did. */
+  constructor(options: { broker: Broker; fold: ControlFold; onDigest: (heads: readonly Head[]) => void }) {
+    this.#broker = options.broker;
+    this.#fold = options.fold;
+    this.#onDigest = options.onDigest;
+  }
+
+  /** @throws RoomError unavailable. */
+  async start(): Promise<void> {
+    const after = Math.max(0, (await this.#broker.logEnd()) - LOOK_BACK);
+    this.#unsubscribe = [
+      await this.#broker.tail(after, ({ room, seq }) => this.#grew(room, seq)),
+      this.#fold.onChange((change) => {
+        if (change.kind === "exited" && change.room.members.size === 0) this.#heads.delete(change.room.id);
+      }),
+    ];
+    this.#timer = setInterval(() => this.flush(), DIGEST_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  /** Where the log of a room with members ends, as far as this replica has seen. */
+  head(room: RoomId): number | undefined {
+    return this.#heads.get(room);
+  }
+
+  /** Says now what would be said at the end of the interval. */
+  flush(): void {
+    if (this.#grown.size === 0) return;
+    const heads = [...this.#grown].map(([room, seq]) => ({ room, seq }));
+    this.#grown.clear();
+    this.#onDigest(heads);
+  }
+
+  #grew(room: RoomId, seq: number): void {
+    const hasMembers = (this.#fold.room(room)?.members.size ?? 0) > 0;
+    if (hasMembers) this.#heads.set(room, seq);
+    if (hasMembers || directUsers(room)) this.#grown.set(room, seq);
+  }
+}

@@ -1,0 +1,177 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Member, MemberSchema } from "../../gen/baccarat/v1/client_pb.ts";
+import { EvictionSchema, type MemberEntry, MemberEntrySchema } from "../../gen/baccarat/v1/control_pb.ts";
+import { authorize, type User } from "../auth.ts";
+import { controlKeys } from "../control-keys.ts";
+import { RoomError } from "../errors.ts";
+import { directUsers, type RoomId, type Uid } from "../ids.ts";
+import { characters, FIXED, type Limits } from "../limits.ts";
+import type { ControlFold } from "./control-fold.ts";
+import type { ControlWriter } from "./control-writer.ts";
+import { eachBounded } from "./each-bounded.ts";
+import type { EntryOut, FoldedEntry } from "./folded.ts";
+import { cutPage, decodePageToken, pageSize } from "./paging.ts";
+import type { EntryId } from "./presence.ts";
+import type { Rooms } from "./rooms.ts";
+import type { Users } from "./users.ts";
+
+/** Which connection something is about. */
+export interface ConnectionId {
+  readonly clientId: string;
+  readonly incarnation: string;
+}
+
+/** A page of a room's members, in the order of their uids. */
+export interface MembersPage {
+  readonly members: readonly Member[];
+  readonly nextPageToken: string;
+  /** Members now. */
+  readonly count: number;
+}
+
+/** Evictions written at once. */
+const WRITES = 64;
+
+/** Who is in which room: joining, leaving, being put out. */
+export class Membership {
+  readonly #fold: ControlFold;
+  readonly #writer: ControlWriter;
+  readonly #rooms: Rooms;
+  readonly #users: Users;
+  readonly #limits: Limits;
+  readonly #now: () => number;
+
+  constructor(options: {
+    fold: ControlFold;
+    writer: ControlWriter;
+    rooms: Rooms;
+    users: Users;
+    limits: Limits;
+    now: () => number;
+  }) {
+    this.#fold = options.fold;
+    this.#writer = options.writer;
+    this.#rooms = options.rooms;
+    this.#users = options.users;
+    this.#limits = options.limits;
+    this.#now = options.now;
+  }
+
+  /**
+   * What can be refused before anything is written.
+   * @throws RoomError room_not_found, permission_denied, banned, too_many_rooms, room_full.
+   */
+  checkJoin(user: User, connection: ConnectionId, room: RoomId): void {
+    authorize(user, "join", this.#rooms.access(room), this.#now());
+    if (directUsers(room) || this.#fold.entry(room, connection.clientId)) return;
+    const entries = this.#fold.connections.clients.get(connection.clientId)?.entries.size ?? 0;
+    if (entries >= this.#limits.maxRoomsPerConnection) {
+      throw new RoomError("too_many_rooms", `a connection may be in ${this.#limits.maxRoomsPerConnection} rooms`);
+    }
+    const members = this.#fold.room(room)?.members;
+    if (members !== undefined && members.size >= this.#fold.presence.capacity(room) && !members.has(user.uid)) {
+      throw refusal({ reason: "room_full", by: "" });
+    }
+  }
+
+  /**
+   * Writes the entry; its place in the log decides, which requireIn tells afterwards. Whatever comes of it, who does not
+   * get in has to `leave`, as the entry may be there.
+   * @throws RoomError unavailable.
+   */
+  async enter(user: User, connection: ConnectionId, room: RoomId): Promise<void> {
+    // A further connection of a member was not the one that entered.
+    const enterTime = this.#fold.room(room)?.members.get(user.uid)?.view().joinTime ?? timestampFromMs(this.#now());
+    const entry = create(MemberEntrySchema, {
+      roomId: room,
+      profile: { uid: user.uid, username: user.username, avatarId: user.avatarId },
+      ...connection,
+      enterTime,
+    });
+    await this.#writer.put(keyOf({ ...connection, room, uid: user.uid }), MemberEntrySchema, entry);
+  }
+
+  /** @throws RoomError room_full, room_not_found, permission_denied, unavailable: why the connection is not in the room. */
+  requireIn(room: RoomId, clientId: string): void {
+    const entry = this.#fold.entry(room, clientId);
+    if (entry === undefined || entry.out !== undefined) throw refusal(entry?.out ?? { reason: "edge_lost", by: "" });
+  }
+
+  /**
+   * Ends a membership. Members hear `reason` when it was the user's last: `left` costs one write, anything else two, as
+   * replicas know only what the log says.
+   * @throws RoomError unavailable.
+   */
+  async leave(id: EntryId, reason: string): Promise<void> {
+    const entry = this.#fold.entry(id.room, id.clientId);
+    if (entry !== undefined && entry.out === undefined && reason !== "left") await this.#evict(entry, { reason, by: "" });
+    await this.#writer.delete(keyOf(id));
+  }
+
+  /**
+   * Takes a user out of a room, with all connections; the user may come back.
+   * @param by who decided: `service:<token name>` or a uid.
+   * @throws RoomError not_found when not a member, room_not_found, invalid_argument, unavailable.
+   */
+  async kick(room: RoomId, uid: Uid, reason: string, by: string): Promise<void> {
+    if (characters(reason) > FIXED.reasonChars) {
+      throw new RoomError("invalid_argument", `reason has at most ${FIXED.reasonChars} characters`);
+    }
+    this.#rooms.access(room);
+    const member = this.#fold.room(room)?.members.get(uid);
+    if (member === undefined) throw new RoomError("not_found", "the user is not in the room");
+    const out = { reason: reason === "" ? "kicked" : reason, by };
+    await eachBounded([...member.entries.values()], WRITES, (entry) => this.#evict(entry, out));
+  }
+
+  /** True when the connection is in the room now. */
+  isMember(room: RoomId, clientId: string): boolean {
+    const entry = this.#fold.entry(room, clientId);
+    return entry !== undefined && entry.out === undefined;
+  }
+
+  /**
+   * A page of a room's members; of a direct conversation its two users.
+   * @throws RoomError room_not_found, invalid_argument.
+   */
+  page(room: RoomId, asked: { pageSize: number; pageToken: string }): MembersPage {
+    this.#rooms.access(room);
+    const users = directUsers(room);
+    if (users) return { members: users.map((uid) => this.#implicitMember(uid)), nextPageToken: "", count: users.length };
+    const scope = ["members", room];
+    const from = decodePageToken(scope, asked.pageToken) ?? "";
+    const size = pageSize(asked.pageSize, FIXED.pageDefault, FIXED.pageSize);
+    const members = this.#fold.room(room)?.members;
+    const { items, nextPageToken } = cutPage(members?.from(from) ?? [], size, scope);
+    return { members: items.map((member) => member.view()), nextPageToken, count: members?.size ?? 0 };
+  }
+
+  #implicitMember(uid: Uid): Member {
+    const profile = this.#users.profile(uid);
+    return create(MemberSchema, { uid, username: profile?.username ?? "", avatarId: profile?.avatarId ?? "" });
+  }
+
+  #evict(entry: FoldedEntry, out: EntryOut): Promise<void> {
+    const evicted: MemberEntry = { ...entry.value, evicted: create(EvictionSchema, { reason: out.reason, by: out.by }) };
+    return this.#writer.put(keyOf(entry), MemberEntrySchema, evicted);
+  }
+}
+
+function keyOf({ room, uid, incarnation, clientId }: EntryId): string {
+  return controlKeys.entry(room, uid, incarnation, clientId);
+}
+
+/** What a connection is told whose entry does not count. */
+function refusal(out: EntryOut): RoomError {
+  switch (out.reason) {
+    case "room_full":
+      return new RoomError("room_full", "the room is full");
+    case "room_deleted":
+      return new RoomError("room_not_found", "the room was deleted");
+    case "edge_lost":
+      return new RoomError("unavailable", "the edge was given up meanwhile");
+    default:
+      return new RoomError("permission_denied", "taken out of the room while joining");
+  }
+}

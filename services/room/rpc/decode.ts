@@ -1,0 +1,44 @@
+import { toJsonString } from "@bufbuild/protobuf";
+import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { RoomError } from "../../errors.ts";
+import { parseRoomId, parseUid, type RoomId, type Uid } from "../../ids.ts";
+
+/** The room a request names. @throws RoomError invalid_argument. */
+export function parsedRoomId(value: string, field = "room_id"): RoomId {
+  const rule = "must be 1 to 64 of A-Z a-z 0-9 _ . : @ -, or direct:<uid>:<uid> with two sorted uids";
+  return parseRoomId(value) ?? invalid(field, rule);
+}
+
+/** The user a request names. @throws RoomError invalid_argument. */
+export function parsedUid(value: string, field = "uid"): Uid {
+  return parseUid(value) ?? invalid(field, "must be 1 to 64 of A-Z a-z 0-9 _ . @ | -");
+}
+
+/** The parsed value, undefined for the empty string, which is how proto3 says that nothing was given. */
+export function optional<T>(value: string, parse: (value: string) => T): T | undefined {
+  return value === "" ? undefined : parse(value);
+}
+
+/** The message, which must be given. @throws RoomError invalid_argument. */
+export function required<T>(value: T | undefined, field: string): T {
+  return value ?? invalid(field, "is missing");
+}
+
+/** A position, which beyond this module is a number. @throws RoomError invalid_argument above 2^53 - 1: no log gets there. */
+export function parsedSeq(value: bigint, field: string): bigint {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? invalid(field, "is above 2^53 - 1") : value;
+}
+
+/** JSON text of a value, `null` when absent. @throws RoomError invalid_argument for what JSON cannot say, such as NaN. */
+export function jsonText(value: Value | undefined, field: string): string {
+  if (value === undefined) return "null";
+  try {
+    return toJsonString(ValueSchema, value);
+  } catch (cause) {
+    throw new RoomError("invalid_argument", `${field} cannot be written as JSON`, { metadata: { field }, cause });
+  }
+}
+
+function invalid(field: string, rule: string): never {
+  throw new RoomError("invalid_argument", `${field} ${rule}`, { metadata: { field } });
+}

@@ -1,0 +1,148 @@
+import {
+  Code,
+  ConnectError,
+  type ContextKey,
+  createContextKey,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { requireScope } from "../../auth.ts";
+import { RoomError } from "../../errors.ts";
+import { FIXED } from "../../limits.ts";
+import type { Logger } from "../../log.ts";
+import { linkSignals, raced, untilAborted } from "./cancellation.ts";
+import { completeDetails, toConnectError } from "./connect-errors.ts";
+import { type Credentials, callerKey } from "./credentials.ts";
+import { methodName, ruleOf } from "./methods.ts";
+
+/** Hears of every RPC that ended. */
+export interface CallObserver {
+  /** `method` as in METHODS, `code` as Connect spells it (`ok`, `not_found`, …), both of a bounded set. */
+  onCall(method: string, code: string, seconds: number): void;
+}
+
+/** What all calls pass through. */
+export interface CallOptions {
+  readonly credentials: Credentials;
+  readonly observer: CallObserver;
+  readonly log: Logger;
+  /** Aborts when the process stops: streams end at once, so that their callers go elsewhere; other calls may finish. */
+  readonly stopping: AbortSignal;
+  /** Deadline of calls that are not live streams; a caller may only ask for less. Default FIXED.rpcMs. */
+  readonly deadlineMs?: number;
+}
+
+/** Where a call is remembered from its first interceptor to its end. */
+interface Call {
+  succeeded: boolean;
+}
+const callKey: ContextKey<Call | undefined> = createContextKey<Call | undefined>(undefined, { description: "call" });
+
+/**
+ * The first thing that happens to a call, before a byte of its request is read: it is observed, and its caller is
+ * authenticated and held against the method's scope. Doing that here spares reading and decoding for strangers.
+ */
+export function createGate(options: CallOptions): (context: HandlerContext) => void {
+  const { credentials, log } = options;
+  return (context) => {
+    observe(context, options);
+    const { scope } = ruleOf(context.method);
+    if (scope === "open") return;
+    try {
+      const caller = credentials.authenticate(context.requestHeader.get("authorization"));
+      requireScope(caller, scope);
+      context.values.set(callerKey, caller);
+    } catch (error) {
+      throw toConnectError(error, logUnexpected(log, methodName(context.method)));
+    }
+  };
+}
+
+/** Around every implementation, outermost first: errors get their public form, then the deadline. */
+export function createInterceptors(options: CallOptions): Interceptor[] {
+  return [mapErrors(options.log), limitTime(options)];
+}
+
+/**
+ * The framework aborts a call's signal once the call is over, however it ended, with the error if there is one and before
+ * that is written. So this sees also what ends before any interceptor, such as a request that cannot be decoded.
+ */
+function observe(context: HandlerContext, { observer, log }: CallOptions): void {
+  const call: Call = { succeeded: false };
+  context.values.set(callKey, call);
+  const method = methodName(context.method);
+  const started = performance.now();
+  const end = () => {
+    const { reason } = context.signal;
+    if (reason instanceof ConnectError) completeDetails(reason);
+    const code = codeOf(call, reason);
+    const seconds = (performance.now() - started) / 1_000;
+    observer.onCall(method, code, seconds);
+    log.debug({ method, code, seconds, caller: context.values.get(callerKey).name }, "rpc");
+  };
+  context.signal.addEventListener("abort", end, { once: true });
+}
+
+function codeOf(call: Call, reason: unknown): string {
+  if (call.succeeded) return "ok";
+  return codeToString(reason instanceof ConnectError ? reason.code : Code.Canceled);
+}
+
+function mapErrors(log: Logger): Interceptor {
+  return (next) => async (request) => {
+    const call = request.contextValues.get(callKey);
+    const mapped = (error: unknown) => toConnectError(error, logUnexpected(log, methodName(request.method)));
+    const succeed = () => {
+      if (call) call.succeeded = true;
+    };
+    try {
+      const response = await next(request);
+      if (response.stream) return { ...response, message: settle(response.message, succeed, mapped) };
+      succeed();
+      return response;
+    } catch (error) {
+      throw mapped(error);
+    }
+  };
+}
+
+async function* settle<T>(
+  messages: AsyncIterable<T>,
+  succeed: () => void,
+  mapped: (error: unknown) => ConnectError,
+): AsyncGenerator<T> {
+  try {
+    yield* messages;
+    succeed();
+  } catch (error) {
+    throw mapped(error);
+  }
+}
+
+/** The framework only aborts the signal at the deadline a caller asks for; this also answers, and sets one for all. */
+function limitTime({ stopping, deadlineMs = FIXED.rpcMs, log }: CallOptions): Interceptor {
+  return (next) => async (request) => {
+    const { live = false } = ruleOf(request.method);
+    const sources = request.stream ? [request.signal, stopping] : [request.signal];
+    const link = linkSignals(sources, live ? undefined : deadlineMs);
+    const onLateError = (error: unknown) =>
+      log.warn({ err: error, method: methodName(request.method) }, "RPC cleanup failed");
+    try {
+      const response = await raced(link.signal, next({ ...request, signal: link.signal }));
+      if (response.stream) return { ...response, message: untilAborted(response.message, link, onLateError) };
+      link.release();
+      return response;
+    } catch (error) {
+      link.release();
+      throw error;
+    }
+  };
+}
+
+function logUnexpected(log: Logger, method: string): (error: unknown, correlationId: string) => void {
+  return (error, correlationId) => log.error({ err: error, correlationId, method }, "RPC failed unexpectedly");
+}
+
+/** Why streams end when the process stops. */
+export const STOPPING = new RoomError("unavailable", "this process is stopping; call another or try again");

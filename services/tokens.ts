@@ -1,0 +1,169 @@
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type FlattenedJWSInput,
+  type JWKSCacheInput,
+  type JWSHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwksCache,
+  jwtVerify,
+} from "jose";
+import type { User } from "./auth.ts";
+import { RoomError } from "./errors.ts";
+import { parseUid, SERVICE_UID_PREFIX } from "./ids.ts";
+import { characters, FIXED } from "./limits.ts";
+
+/** How clients' tokens are checked. */
+export interface TokenVerifierOptions {
+  /** A shared secret of at least 32 bytes (HS256), or where the issuer publishes its keys. */
+  readonly key: { readonly secret: Uint8Array } | { readonly jwksUrl: URL };
+  /** Required `iss`. */
+  readonly issuer?: string | undefined;
+  /** Required `aud`. */
+  readonly audience?: string | undefined;
+  /** Clock for expiry, in ms since the epoch. */
+  readonly now?: () => number;
+}
+
+/** What a valid token says. */
+export interface VerifiedToken {
+  readonly user: User;
+  /** Token id, empty when it has none; can be revoked. */
+  readonly tokenId: string;
+  /** When it was issued, 0 when it does not say. */
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** Clocks of issuer and server may differ by this much. */
+export const LEEWAY_MS = 30_000;
+
+const ASYMMETRIC = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
+const MAX_TOKEN_BYTES = 8 * 1024;
+const MAX_PATTERNS = 256;
+const MAX_PATTERN_CHARS = 128;
+
+/**
+ * Checks JSON Web Tokens (RFC 7519, RFC 8725). Keys come from the configuration only, never from a token's own header, and
+ * the algorithms are listed, so that neither `none` nor an HMAC made with a public key passes.
+ */
+export class TokenVerifier {
+  readonly #verify: (token: string) => Promise<JWTPayload>;
+
+  constructor(options: TokenVerifierOptions) {
+    const { key, issuer, audience, now } = options;
+    const base = (): JWTVerifyOptions => ({
+      ...(issuer === undefined ? {} : { issuer }),
+      ...(audience === undefined ? {} : { audience }),
+      clockTolerance: LEEWAY_MS / 1_000,
+      requiredClaims: ["exp", "sub"],
+      ...(now === undefined ? {} : { currentDate: new Date(now()) }),
+    });
+    if ("secret" in key) {
+      this.#verify = async (token) =>
+        (await jwtVerify(token, key.secret, { ...base(), algorithms: ["HS256"] })).payload;
+    } else {
+      const keys = new KeySet(key.jwksUrl);
+      const resolve = (header: JWSHeaderParameters, token: FlattenedJWSInput) => keys.resolve(header, token);
+      this.#verify = async (token) => (await jwtVerify(token, resolve, { ...base(), algorithms: ASYMMETRIC })).payload;
+    }
+  }
+
+  /** @throws RoomError unauthenticated, saying what is wrong with the token; unavailable when the keys cannot be had. */
+  async verify(token: string): Promise<VerifiedToken> {
+    if (token.length > MAX_TOKEN_BYTES) throw refused("the token is too large");
+    try {
+      return read(await this.#verify(token));
+    } catch (error) {
+      if (error instanceof RoomError) throw error;
+      if (error instanceof KeysUnavailable) {
+        throw new RoomError("unavailable", "the issuer's keys cannot be had", { cause: error });
+      }
+      if (error instanceof errors.JWTExpired) throw refused("the token has expired");
+      if (error instanceof errors.JWTClaimValidationFailed) throw refused(`the token's ${error.claim} is wrong`);
+      if (error instanceof errors.JOSEError || error instanceof TypeError) throw refused("the token is not valid");
+      throw error;
+    }
+  }
+}
+
+class KeysUnavailable extends Error {}
+
+/** The issuer's keys: fetched once for all who wait, cached, and used on from the cache while the issuer cannot be reached. */
+class KeySet {
+  readonly #cache: JWKSCacheInput = {};
+  readonly #remote: ReturnType<typeof createRemoteJWKSet>;
+
+  constructor(url: URL) {
+    this.#remote = createRemoteJWKSet(url, { [jwksCache]: this.#cache, timeoutDuration: FIXED.requestMs });
+  }
+
+  async resolve(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
+    try {
+      return await this.#remote(header, token);
+    } catch (error) {
+      // A key that is not in the set is the token's fault; anything else is the fetch's.
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+      if ("jwks" in this.#cache && this.#cache.jwks) return await createLocalJWKSet(this.#cache.jwks)(header, token);
+      throw new KeysUnavailable("no keys were ever fetched", { cause: error });
+    }
+  }
+}
+
+function read(claims: JWTPayload): VerifiedToken {
+  const uid = parseUid(claims.sub);
+  if (uid === undefined || uid.startsWith(SERVICE_UID_PREFIX)) throw refused("the token's sub is no valid uid");
+  const name = text(claims, "name") || uid;
+  return {
+    user: {
+      kind: "user",
+      uid,
+      username: name,
+      avatarId: text(claims, "avatar_id"),
+      guest: false,
+      roles: patterns(claims, "roles") ?? [],
+      rooms: patterns(claims, "rooms"),
+    },
+    tokenId: typeof claims.jti === "string" ? claims.jti : "",
+    issuedAtMs: (claims.iat ?? 0) * 1_000,
+    expiresAtMs: (claims.exp ?? 0) * 1_000,
+  };
+}
+
+function text(claims: JWTPayload, claim: string): string {
+  const value = claims[claim] ?? "";
+  if (typeof value !== "string" || characters(value) > FIXED.nameChars) throw refused(`the token's ${claim} is wrong`);
+  return value;
+}
+
+function patterns(claims: JWTPayload, claim: string): readonly string[] | undefined {
+  const value = claims[claim];
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || value.length > MAX_PATTERNS || !value.every(isPattern)) {
+    throw refused(`the token's ${claim} is wrong`);
+  }
+  return value;
+}
+
+function isPattern(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= MAX_PATTERN_CHARS;
+}
+
+function refused(message: string): RoomError {
+  return new RoomError("unauthenticated", message);
+}

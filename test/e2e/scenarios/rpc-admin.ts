@@ -1,0 +1,140 @@
+import { describe, expect, it } from "vitest";
+import { Crowd, newRoom } from "../../support/crowd.ts";
+import { eventually } from "../../support/eventually.ts";
+import { RpcClient } from "../../support/rpc.ts";
+import type { Topology } from "../../support/topology.ts";
+
+interface ClientJson {
+  readonly client_id: string;
+  readonly uid: string;
+  readonly username?: string;
+  readonly room_id?: string;
+  readonly room_ids?: readonly string[];
+  readonly remote_addr: string;
+  readonly edge_id: string;
+}
+
+interface ClientsPage {
+  readonly clients?: readonly ClientJson[];
+  readonly next_page_token?: string;
+}
+
+/** What operators see and do. */
+export function rpcAdmin(topology: Topology): void {
+  const rpc = () => new RpcClient(topology.rpcs[0] ?? "");
+
+  describe("administration over RPC", { concurrent: true }, () => {
+    it("lists clients by user, room and edge, page by page", async () => {
+      await using crowd = new Crowd(topology);
+      const room_id = newRoom("clients");
+      const clients = await crowd.joinMany(3, room_id, (index) => ({
+        query: { room_id: "", username: `user ${index}` },
+      }));
+      const listed: ClientJson[] = [];
+      let page_token = "";
+      do {
+        const page = await rpc().call<ClientsPage>("AdminService/ListClients", { room_id, page_size: 2, page_token });
+        listed.push(...(page.clients ?? []));
+        page_token = page.next_page_token ?? "";
+      } while (page_token !== "");
+      expect(listed.map((client) => client.client_id)).toEqual(
+        clients.map((client) => client.welcome.client_id).sort(),
+      );
+      const [ann] = clients;
+      const { clients: ofAnn } = await rpc().call<ClientsPage>("AdminService/ListClients", { uid: ann?.uid });
+      expect(ofAnn).toMatchObject([
+        {
+          client_id: ann?.welcome.client_id,
+          uid: ann?.uid,
+          username: "user 0",
+          room_id,
+          room_ids: [room_id],
+          edge_id: ann?.welcome.edge_id,
+          remote_addr: expect.stringContaining("127.0.0.1"),
+        },
+      ]);
+    });
+
+    it("disconnects a user with 4503 within a second, and nobody else", async () => {
+      await using crowd = new Crowd(topology);
+      const room = newRoom("disconnect");
+      const [ann, bob] = [await crowd.join(room), await crowd.join(room)];
+      const response = await rpc().call<{ disconnected: number }>("AdminService/DisconnectClients", {
+        uid: bob.uid,
+        reason: "cheating",
+      });
+      expect(response.disconnected).toBe(1);
+      expect(await bob.closing(1_000)).toEqual({ code: 4503, reason: "cheating" });
+      await ann.next("member_left", (left) => left.uid === bob.uid, { withinMs: 1_000 });
+      await ann.request("ping");
+      expect(await rpc().fails("AdminService/DisconnectClients", {})).toMatchObject({ status: 400 });
+    });
+
+    it("lists edges and counts what is going on", async () => {
+      await using crowd = new Crowd(topology);
+      const room = newRoom("stats");
+      const ann = await crowd.join(room);
+      const { epoch } = await ann.request("join_room", { room_id: room });
+      const { edges } = await rpc().get<{ edges: { edge_id: string; incarnation: string; start_time: string }[] }>(
+        "AdminService/ListEdges",
+      );
+      expect(edges).toHaveLength(topology.edges.length);
+      expect(edges.map((edge) => edge.edge_id)).toContain(ann.welcome.edge_id);
+      const stats = await rpc().get<Record<string, number | string>>("AdminService/GetStats");
+      expect(stats).toMatchObject({ edges: topology.edges.length, epoch });
+      for (const name of ["clients", "users", "rooms", "members"]) expect(stats[name], name).toBeGreaterThan(0);
+    });
+
+    it("tells everyone a notice", async () => {
+      await using crowd = new Crowd(topology);
+      const message = `restart at noon ${crypto.randomUUID()}`;
+      const clients = [await crowd.connect(), await crowd.join(newRoom("notice"))];
+      await rpc().call("AdminService/BroadcastNotice", { message });
+      for (const client of clients) await client.next("notice", (notice) => notice.message === message);
+      expect(await rpc().fails("AdminService/BroadcastNotice", { message: "" })).toMatchObject({ status: 400 });
+    });
+
+    it("answers /livez, /readyz and /metrics on the operations' port only", async () => {
+      await using crowd = new Crowd(topology);
+      await crowd.join(newRoom("ops"));
+      for (const ops of topology.ops) {
+        expect((await fetch(`${ops}/livez`)).status).toBe(200);
+        await eventually("/readyz to be 200", async () => (await fetch(`${ops}/readyz`)).status === 200);
+        const metrics = await fetch(`${ops}/metrics`);
+        expect(metrics.headers.get("content-type")).toContain("text/plain");
+        const text = await metrics.text();
+        expect(text).toMatch(/^baccarat_\w+/m);
+        expect(text).not.toMatch(/room="|uid="/);
+      }
+      for (const base of [...topology.edges, ...topology.rpcs]) {
+        expect((await fetch(`${base}/metrics`)).status, base).toBe(404);
+      }
+    });
+  });
+
+  describe("RPC at its boundary", { concurrent: true }, () => {
+    it.each([
+      ["no such method", "RoomService/Nothing", "POST", "application/json", "{}", 404],
+      ["a GET of what has side effects", "RoomService/CreateRoom", "GET", "application/json", undefined, 405],
+      ["a form's content type", "RoomService/GetRoom", "POST", "text/plain", "{}", 415],
+      ["no JSON", "RoomService/GetRoom", "POST", "application/json", "{", 400],
+      ["a wrong type", "RoomService/GetRoom", "POST", "application/json", '{"room_id":5}', 400],
+      ["a body over 1 MiB", "RoomService/GetRoom", "POST", "application/json", `"${"x".repeat(1_100_000)}"`, 429],
+    ])("answers %s", async (_, method, verb, type, body, status) => {
+      const response = await fetch(`${topology.rpcs[0]}/baccarat.v1.${method}`, {
+        method: verb,
+        headers: { "content-type": type },
+        ...(body === undefined ? {} : { body }),
+      });
+      expect(response.status).toBe(status);
+      expect(response.headers.get("access-control-allow-origin")).toBeNull();
+    });
+
+    it("takes GET with camelCase or snake_case names, and answers with proto field names", async () => {
+      const room_id = newRoom("names");
+      for (const request of [{ roomId: room_id }, { room_id }]) {
+        expect(await rpc().get("RoomService/GetRoom", request)).toMatchObject({ room: { room_id } });
+      }
+    });
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * The scripts in docs/protocol.md: code blocks marked `frames`, one step a line.
+ * `A+ path` connects, `A> frame` sends, `A< frame` receives, `A! code` is closed, `RPC Service/Method request` calls.
+ */
+export type Step =
+  | { readonly kind: "connect"; readonly client: string; readonly path: string }
+  | { readonly kind: "send" | "receive"; readonly client: string; readonly frame: string }
+  | { readonly kind: "closed"; readonly client: string; readonly code: number }
+  | { readonly kind: "rpc"; readonly method: string; readonly request: string };
+
+/** One block, and the line of the document it begins on. */
+export interface Script {
+  readonly line: number;
+  readonly steps: readonly Step[];
+}
+
+/** Finds every script of a Markdown document. @throws Error for a line that is no step. */
+export function scripts(markdown: string): Script[] {
+  const found: Script[] = [];
+  let steps: Step[] | undefined;
+  markdown.split("\n").forEach((text, index) => {
+    if (text === "```frames") {
+      steps = [];
+      found.push({ line: index + 1, steps });
+    } else if (text === "```") steps = undefined;
+    else steps?.push(step(text, index + 1));
+  });
+  return found;
+}
+
+function step(text: string, line: number): Step {
+  const rpc = /^RPC (\S+) (.*)$/.exec(text);
+  if (rpc) return { kind: "rpc", method: rpc[1] ?? "", request: rpc[2] ?? "" };
+  const [, client, sign, rest] = /^([A-Z])([+><!]) (.*)$/.exec(text) ?? [];
+  if (client === undefined || rest === undefined) throw new Error(`line ${line} is no step: ${text}`);
+  if (sign === "+") return { kind: "connect", client, path: rest };
+  if (sign === "!") return { kind: "closed", client, code: Number(rest) };
+  return { kind: sign === ">" ? "send" : "receive", client, frame: rest };
+}
+
+/** Fields whose values differ from run to run; everything else must be as the document says. */
+const VARYING = new Set([
+  "client_id",
+  "uid",
+  "by_uid",
+  "by",
+  "edge_id",
+  "session",
+  "epoch",
+  "seq",
+  "prev_seq",
+  "deleted_seq",
+  "message_id",
+  "sent",
+  "time",
+  "join_time",
+]);
+
+/** How `actual` differs from what the document shows, or undefined: same fields, same types, same values unless they vary. */
+export function difference(documented: unknown, actual: unknown, path = ""): string | undefined {
+  if (kind(documented) !== kind(actual)) return `${path} is ${kind(actual)}, documented as ${kind(documented)}`;
+  if (Array.isArray(documented)) return listDifference(documented, actual as unknown[], path);
+  if (kind(documented) !== "object") {
+    const name = path.slice(path.lastIndexOf(".") + 1);
+    const guest = name === "username" && String(documented).startsWith("guest-");
+    if (VARYING.has(name) || guest || name === "message" || documented === actual) return undefined;
+    return `${path} is ${JSON.stringify(actual)}, documented as ${JSON.stringify(documented)}`;
+  }
+  const expected = documented as Record<string, unknown>;
+  const found = actual as Record<string, unknown>;
+  for (const key of new Set([...Object.keys(expected), ...Object.keys(found)])) {
+    if (!(key in found)) return `${path}.${key} is missing`;
+    if (!(key in expected)) return `${path}.${key} is not documented`;
+    const inner = difference(expected[key], found[key], `${path}.${key}`);
+    if (inner !== undefined) return inner;
+  }
+  return undefined;
+}
+
+function listDifference(documented: unknown[], actual: unknown[], path: string): string | undefined {
+  if (documented.length === 0) return actual.length === 0 ? undefined : `${path} is not empty`;
+  if (actual.length === 0) return `${path} is empty`;
+  // The first item shows the shape; how many there are is no part of the protocol.
+  return difference(documented[0], actual[0], `${path}[0]`);
+}
+
+function kind(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}

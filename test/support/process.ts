@@ -1,0 +1,179 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { within } from "./eventually.ts";
+
+/** The root of the checkout. */
+export const ROOT = join(import.meta.dirname, "../..");
+
+/** How to start the product. */
+export interface ProcessOptions {
+  /** Environment; PATH, HOME and ports 0 are added. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Arguments. Default: none, which is role `all`. */
+  readonly args?: readonly string[];
+  /** What to run instead of `node bin/start.js`. */
+  readonly command?: readonly [string, ...string[]];
+  readonly cwd?: string;
+}
+
+/** How a process ended: by itself with a code, or by a signal. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Where a running process listens, as base URLs; absent when its role has no such port. */
+export interface Addresses {
+  readonly edge?: string;
+  readonly rpc?: string;
+  readonly ops?: string;
+}
+
+/** How long a start may take, in milliseconds. 3 s is promised on an idle machine; tests run on a busy one. */
+export const START_MS = 10_000;
+
+const LISTENING = "listening";
+const SHOWN_OUTPUT = 4_000;
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** One real process of the product. */
+export class ProductProcess {
+  /** Settles when the process has ended and everything it wrote was read. */
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  readonly #listening: Promise<Addresses>;
+  #stdout = "";
+  #stderr = "";
+  #addresses: Addresses | undefined;
+
+  /** Starts a process and waits until it listens. @throws Error with its output when it ends or takes too long. */
+  static async start(options: ProcessOptions = {}): Promise<ProductProcess> {
+    const started = new ProductProcess(options);
+    await started.listening();
+    return started;
+  }
+
+  /** Starts a process and does not wait: for those that are expected to fail. */
+  constructor(options: ProcessOptions = {}) {
+    const [command, ...first] = options.command ?? [process.execPath, join(ROOT, "bin/start.js")];
+    this.#child = spawn(command, [...first, ...(options.args ?? [])], {
+      cwd: options.cwd ?? ROOT,
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        EDGE_PORT: "0",
+        RPC_PORT: "0",
+        OPS_PORT: "0",
+        ...options.env,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    running.add(this.#child);
+    this.exited = this.#awaitExit();
+    this.#listening = this.#awaitListening();
+    // Whoever awaits listening() hears of the failure; a process that is expected to fail has nobody who does.
+    this.#listening.catch(() => undefined);
+  }
+
+  /** Id of the process. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error("the process could not be started");
+    return this.#child.pid;
+  }
+
+  /** Everything written to stdout so far. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  /** Everything written to stderr so far. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Where it listens. @throws Error before listening() has resolved. */
+  get addresses(): Addresses {
+    if (this.#addresses === undefined) throw new Error(`the process does not listen yet${this.#output()}`);
+    return this.#addresses;
+  }
+
+  /** The log's lines so far, those that are JSON. */
+  logLines(): Record<string, unknown>[] {
+    return this.#stdout.split("\n").flatMap((line) => {
+      const entry = parseLine(line);
+      return entry ? [entry] : [];
+    });
+  }
+
+  /** Waits until the process listens. */
+  async listening(): Promise<Addresses> {
+    this.#addresses = await within(START_MS, "the process to listen", this.#listening, () => this.#output());
+    return this.#addresses;
+  }
+
+  /** Sends a signal. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Sends a signal, SIGTERM by default, and waits for the end. @throws Error with the output when that takes too long. */
+  stop(signal: NodeJS.Signals = "SIGTERM", withinMs: number = START_MS): Promise<Exit> {
+    this.signal(signal);
+    return this.exit(withinMs, `the process to end after ${signal}`);
+  }
+
+  /** Waits for the end. @throws Error with the output when that takes too long. */
+  exit(withinMs: number = START_MS, what = "the process to end"): Promise<Exit> {
+    return within(withinMs, what, this.exited, () => this.#output());
+  }
+
+  async #awaitExit(): Promise<Exit> {
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stdout += text;
+    });
+    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr += text;
+    });
+    const [code, signal] = (await once(this.#child, "close")) as [number | null, NodeJS.Signals | null];
+    running.delete(this.#child);
+    return { code, signal };
+  }
+
+  #awaitListening(): Promise<Addresses> {
+    const { promise, resolve, reject } = Promise.withResolvers<Addresses>();
+    const look = (): void => {
+      const entry = this.logLines().find((line) => line.msg === LISTENING);
+      if (entry) resolve(addressesOf(entry));
+    };
+    this.#child.stdout?.on("data", look);
+    const ended = (exit: Exit): void =>
+      reject(new Error(`the process ended (${exit.code ?? exit.signal}) before it listened${this.#output()}`));
+    this.exited.then(ended, reject);
+    return promise;
+  }
+
+  #output(): string {
+    return `\nstdout: ${this.#stdout.slice(-SHOWN_OUTPUT)}\nstderr: ${this.#stderr.slice(-SHOWN_OUTPUT)}`;
+  }
+}
+
+function parseLine(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    // The last line may be half written.
+    return undefined;
+  }
+}
+
+function addressesOf(entry: Record<string, unknown>): Addresses {
+  const address = (name: string): Record<string, string> =>
+    typeof entry[name] === "string" ? { [name]: entry[name] } : {};
+  return { ...address("edge"), ...address("rpc"), ...address("ops") };
+}

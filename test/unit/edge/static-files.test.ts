@@ -1,0 +1,44 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadStaticFiles, type StaticFiles } from "../../../edge/static-files.ts";
+
+describe("loadStaticFiles", () => {
+  let dir = "";
+  let files: StaticFiles = new Map();
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "static-files-"));
+    await mkdir(join(dir, "assets"));
+    await mkdir(join(dir, ".git"));
+    await writeFile(join(dir, "index.html"), "<!doctype html>");
+    await writeFile(join(dir, "app.js"), "export {};");
+    await writeFile(join(dir, "assets", "style.css"), "body {}");
+    await writeFile(join(dir, "notes.txt"), "not for the public");
+    await writeFile(join(dir, ".hidden.js"), "");
+    await writeFile(join(dir, ".git", "config.js"), "");
+    await symlink("/etc/hostname", join(dir, "leak.js"));
+    files = await loadStaticFiles(dir);
+  });
+
+  afterAll(() => rm(dir, { recursive: true }));
+
+  it("knows the files of known kinds, and nothing else", () => {
+    expect([...files.keys()].sort()).toEqual(["/", "/app.js", "/assets/style.css"]);
+  });
+
+  it("names their types", () => {
+    expect(files.get("/")?.contentType).toBe("text/html; charset=utf-8");
+    expect(files.get("/app.js")?.contentType).toBe("text/javascript; charset=utf-8");
+    expect(files.get("/assets/style.css")?.contentType).toBe("text/css; charset=utf-8");
+  });
+
+  it("gives files of different content different validators", () => {
+    expect(new Set([...files.values()].map((file) => file.etag)).size).toBe(files.size);
+  });
+
+  it("says so when there is no such folder", async () => {
+    await expect(loadStaticFiles(join(dir, "missing"))).rejects.toThrow("ENOENT");
+  });
+});

@@ -1,0 +1,170 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { RoomError } from "../../../services/errors.ts";
+import { TokenVerifier } from "../../../services/tokens.ts";
+
+const SECRET = new TextEncoder().encode("an example secret of more than 32 bytes");
+const NOW = Date.parse("2026-03-01T12:00:00Z");
+const now = (): number => NOW;
+const seconds = (offset: number): number => NOW / 1_000 + offset;
+
+const sign = (claims: Record<string, unknown>, alg = "HS256", key: Uint8Array = SECRET): Promise<string> =>
+  new SignJWT({ sub: "ann", exp: seconds(60), ...claims }).setProtectedHeader({ alg }).sign(key);
+
+async function reasonOf(verified: Promise<unknown>): Promise<string> {
+  const error = await verified.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof RoomError ? `${error.reason}: ${error.message}` : `no RoomError but ${error}`;
+}
+
+describe("with a secret", () => {
+  const verifier = new TokenVerifier({ key: { secret: SECRET }, issuer: "https://id.example", audience: "rooms", now });
+  const token = (claims: Record<string, unknown>) => sign({ iss: "https://id.example", aud: "rooms", ...claims });
+
+  it("reads who the user is from the claims", async () => {
+    const claims = {
+      name: "Ann",
+      avatar_id: "a7",
+      roles: ["moderator:table-*"],
+      rooms: ["table-*"],
+      jti: "t1",
+      iat: seconds(-5),
+    };
+    expect(await verifier.verify(await token(claims))).toEqual({
+      user: {
+        kind: "user",
+        uid: "ann",
+        username: "Ann",
+        avatarId: "a7",
+        guest: false,
+        roles: ["moderator:table-*"],
+        rooms: ["table-*"],
+      },
+      tokenId: "t1",
+      issuedAtMs: NOW - 5_000,
+      expiresAtMs: NOW + 60_000,
+    });
+  });
+
+  it("says nothing of rooms when the token does not", async () => {
+    expect((await verifier.verify(await token({}))).user).toMatchObject({
+      username: "ann",
+      roles: [],
+      rooms: undefined,
+    });
+  });
+
+  it.each([
+    ["20 s ago, within the leeway", { exp: seconds(-20) }, undefined],
+    ["40 s ago, beyond it", { exp: seconds(-40) }, "unauthenticated: the token has expired"],
+    ["not before a minute from now", { nbf: seconds(60) }, "unauthenticated: the token's nbf is wrong"],
+    ["another issuer", { iss: "https://evil.example" }, "unauthenticated: the token's iss is wrong"],
+    ["another audience", { aud: "other" }, "unauthenticated: the token's aud is wrong"],
+    ["no audience", { aud: undefined }, "unauthenticated: the token's aud is wrong"],
+    ["no expiry", { exp: undefined }, "unauthenticated: the token's exp is wrong"],
+    ["an empty sub", { sub: "" }, "unauthenticated: the token's sub is no valid uid"],
+    ["a sub of 65 characters", { sub: "u".repeat(65) }, "unauthenticated: the token's sub is no valid uid"],
+    ["a sub with a wildcard", { sub: "a.*" }, "unauthenticated: the token's sub is no valid uid"],
+    ["a service's sub", { sub: "service|dealer" }, "unauthenticated: the token's sub is no valid uid"],
+    ["a name of 65 characters", { name: "n".repeat(65) }, "unauthenticated: the token's name is wrong"],
+    ["roles that are no list", { roles: "admin" }, "unauthenticated: the token's roles is wrong"],
+    ["rooms with an empty pattern", { rooms: [""] }, "unauthenticated: the token's rooms is wrong"],
+  ])("%s", async (_, claims, expected) => {
+    const verified = verifier.verify(await token(claims));
+    if (expected === undefined) await verified;
+    else expect(await reasonOf(verified)).toBe(expected);
+  });
+
+  it.each([
+    [
+      "alg none",
+      () =>
+        new UnsecuredJWT({ sub: "ann", iss: "https://id.example", aud: "rooms" })
+          .setExpirationTime(seconds(60))
+          .encode(),
+    ],
+    ["another secret", () => sign({ iss: "https://id.example", aud: "rooms" }, "HS256", new Uint8Array(32))],
+    [
+      "an algorithm that is not listed",
+      () => sign({ iss: "https://id.example", aud: "rooms" }, "HS512", new Uint8Array(64)),
+    ],
+    ["no token at all", () => "a.b"],
+    ["an empty string", () => ""],
+  ])("refuses %s", async (_, make) => {
+    expect(await reasonOf(verifier.verify(await make()))).toBe("unauthenticated: the token is not valid");
+  });
+
+  it("refuses a token over 8 KiB unread", async () => {
+    expect(await reasonOf(verifier.verify("x".repeat(8_193)))).toBe("unauthenticated: the token is too large");
+  });
+});
+
+describe("with the issuer's published keys", () => {
+  let issuer: Server;
+  let url: URL;
+  let keys: object[];
+  let fetched: number;
+  let failing: boolean;
+
+  beforeEach(async () => {
+    keys = [];
+    fetched = 0;
+    failing = false;
+    issuer = createServer((_, response) => {
+      fetched++;
+      response.writeHead(failing ? 503 : 200, { "content-type": "application/json" }).end(JSON.stringify({ keys }));
+    });
+    await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve));
+    url = new URL(`http://127.0.0.1:${(issuer.address() as AddressInfo).port}/keys`);
+  });
+
+  afterEach(() => new Promise((resolve) => issuer.close(resolve)));
+
+  async function addKey(alg: string, kid: string): Promise<(claims?: object) => Promise<string>> {
+    const { publicKey, privateKey } = await generateKeyPair(alg);
+    keys.push({ ...(await exportJWK(publicKey)), kid, alg });
+    return (claims = {}) =>
+      new SignJWT({ sub: "ann", exp: seconds(60), ...claims }).setProtectedHeader({ alg, kid }).sign(privateKey);
+  }
+
+  it.each(["RS256", "ES256", "EdDSA"])("accepts %s", async (alg) => {
+    const token = await addKey(alg, "k1");
+    expect((await new TokenVerifier({ key: { jwksUrl: url }, now }).verify(await token())).user.uid).toBe("ann");
+  });
+
+  it("fetches once for many at a time", async () => {
+    const token = await addKey("ES256", "k1");
+    const verifier = new TokenVerifier({ key: { jwksUrl: url }, now });
+    await Promise.all(Array.from({ length: 50 }, async () => verifier.verify(await token())));
+    expect(fetched).toBe(1);
+  });
+
+  it("goes on with the keys it has while the issuer is down", async () => {
+    const token = await addKey("ES256", "k1");
+    const verifier = new TokenVerifier({ key: { jwksUrl: url }, now });
+    await verifier.verify(await token());
+    failing = true;
+    expect((await verifier.verify(await token())).user.uid).toBe("ann");
+  });
+
+  it("says unavailable when it never had any keys", async () => {
+    const token = await addKey("ES256", "k1");
+    failing = true;
+    const verified = new TokenVerifier({ key: { jwksUrl: url }, now }).verify(await token());
+    expect(await reasonOf(verified)).toBe("unavailable: the issuer's keys cannot be had");
+  });
+
+  it("refuses HS256 made with the public key", async () => {
+    await addKey("RS256", "k1");
+    const forged = await new SignJWT({ sub: "ann", exp: seconds(60) })
+      .setProtectedHeader({ alg: "HS256", kid: "k1" })
+      .sign(new TextEncoder().encode(JSON.stringify(keys[0])));
+    expect(await reasonOf(new TokenVerifier({ key: { jwksUrl: url }, now }).verify(forged))).toMatch(
+      /^unauthenticated/,
+    );
+  });
+});
