@@ -82,7 +82,7 @@ export class StorageThread {
     readonly epoch: string;
     readonly log: Logger;
     readonly stopped: () => void;
-    /** After how long without an answer what waits is given up, in milliseconds. Default 4,500. */
+    /** After how long without an answer what waits is given up, closing included, in milliseconds. Default 4,500. */
     readonly stallMs?: number;
   }) {
     this.epoch = options.epoch;
@@ -137,7 +137,7 @@ export class StorageThread {
     if (this.#waiting > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
     this.#post({ kind: "close" });
     const { promise: late, resolve } = Promise.withResolvers<"late">();
-    const timer = setTimeout(resolve, FIXED.requestMs, "late");
+    const timer = setTimeout(resolve, this.#stallMs, "late");
     // Not awaited: a thread that hangs in the kernel does not end by this either.
     if ((await Promise.race([this.#exited, late])) === "late") void this.#worker.terminate();
     clearTimeout(timer);

@@ -1,6 +1,6 @@
 /** An error as JetStream sends it. */
 export interface ApiErrorBody {
-  /** Like an HTTP status: 4xx will not change by itself, 5xx may. */
+  /** Like an HTTP status. */
   readonly code: number;
   readonly err_code?: number;
   readonly description?: string;
@@ -14,19 +14,27 @@ export const API_ERROR = {
   streamNameInUse: 10_058,
   streamNotFound: 10_059,
   wrongLastSequence: 10_071,
+  /** A message with this id is being stored: what became of it is known soon. */
+  duplicateInProcess: 10_158,
+  /** As wrongLastSequence, but the message in the way is only being stored. */
+  wrongLastSequenceInProcess: 10_164,
 } as const;
+
+const TOO_MANY_REQUESTS = 429;
+const SERVER_ERROR = 500;
 
 /** JetStream's refusal of a request. */
 export class ApiError extends Error {
   /** One of API_ERROR, or another of the server's. */
   readonly errCode: number;
-  /** True when the same request may succeed later: no leader, no quorum, no resources. */
+  /** True when the same request may succeed later: no leader, no quorum, no resources, or it is under way already. */
   readonly temporary: boolean;
 
   constructor(body: ApiErrorBody) {
     super(body.description ?? `error ${body.code}`);
     this.name = "ApiError";
     this.errCode = body.err_code ?? 0;
-    this.temporary = body.code >= 500;
+    const isBusy = body.code === TOO_MANY_REQUESTS || this.errCode === API_ERROR.duplicateInProcess;
+    this.temporary = isBusy || body.code >= SERVER_ERROR;
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createInbox, type Msg, nuid, type Subscription } from "@nats-io/transport-node";
+import { createInbox, type Msg, nuid } from "@nats-io/transport-node";
 import type { Logger } from "../services/log.ts";
+import type { Unsubscribe } from "./broker.ts";
 import type { JetStreamApi, StreamInfo } from "./nats-api.ts";
 import type { NatsLink } from "./nats-link.ts";
 import { unavailable } from "./nats-publish.ts";
@@ -37,6 +38,12 @@ export interface FeedOptions {
   onInterrupted?(): void;
 }
 
+interface Waiter {
+  readonly seq: number;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 /** A silent consumer is given up after four of these: its node died, or the route to it. */
 const HEARTBEAT_MS = 500;
 const SILENT_BEATS = 4;
@@ -55,10 +62,10 @@ const STATUS = { control: 100 } as const;
 export class Feed {
   readonly #options: FeedOptions;
   readonly #stopListening: () => void;
-  readonly #waiters = new Set<{ readonly seq: number; readonly resolve: () => void }>();
+  readonly #waiters = new Set<Waiter>();
   readonly #name = nuid.next();
   #generation = 0;
-  #subscription: Subscription | undefined;
+  #unsubscribe: Unsubscribe | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #position: number;
   /** Where the stream ended when the feed started; undefined once that was reached. */
@@ -87,7 +94,7 @@ export class Feed {
   async reached(seq: number, withinMs: number): Promise<void> {
     if (this.#position >= seq) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter = { seq, resolve };
+    const waiter = { seq, resolve, reject };
     const timer = setTimeout(() => reject(unavailable("the log could not be read up to its end in time")), withinMs);
     this.#waiters.add(waiter);
     try {
@@ -109,6 +116,7 @@ export class Feed {
     this.#stopped = true;
     this.#stopListening();
     this.#end();
+    for (const waiter of this.#waiters) waiter.reject(unavailable("the broker is closed"));
   }
 
   #restart(reason: string): void {
@@ -131,8 +139,8 @@ export class Feed {
     this.#generation++;
     this.#running = false;
     clearInterval(this.#watchdog);
-    if (this.#subscription && !this.#subscription.isClosed()) this.#subscription.unsubscribe();
-    this.#subscription = undefined;
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
   }
 
   async #open(first: number): Promise<void> {
@@ -162,12 +170,8 @@ export class Feed {
     this.#running = true;
     this.#target = info.state.last_seq;
     const inbox = createInbox();
-    this.#subscription = link.nc.subscribe(inbox, {
-      callback: (error, msg) => {
-        if (this.#generation !== generation) return;
-        if (error === null) this.#onMsg(msg);
-        else this.#restart(error.message);
-      },
+    this.#unsubscribe = link.subscribe(inbox, (msg) => {
+      if (this.#generation === generation) this.#onMsg(msg);
     });
     const name = `${this.#name}_${generation}`;
     const config = {

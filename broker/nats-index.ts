@@ -1,15 +1,21 @@
 /** Rooms without any event left whose floors are remembered; beyond that the whole log's floor has to do. */
 const MAX_EMPTY_ROOMS = 100_000;
-/** Deletions of events before the log's beginning that are remembered until the log was read. */
-const MAX_EARLY_DELETIONS = 100_000;
+/** Gaps, and deletions that may explain them, that are remembered from one settling to the next. */
+const MAX_GAPS = 10_000;
+const MAX_EXPLANATIONS = 100_000;
 
 interface RoomLog {
   /** Seqs of its stored events, ascending; with more than what is shown the oldest are forgotten. */
-  seqs: number[];
+  readonly seqs: number[];
   /** Greatest seq that was dropped or forgotten. */
   floor: number;
   /** True when nothing older than `seqs` can be in the log. */
   complete: boolean;
+}
+
+interface Gap {
+  readonly from: number;
+  to: number;
 }
 
 /** What is shown of a room. */
@@ -24,93 +30,101 @@ export interface RoomWindow {
  * over all others. Rooms go by their subjects.
  *
  * Events leave in two ways that must not be mixed up: deleted by somebody, which is no loss, and dropped by retention,
- * which raises the room's floor. What was gone before the index began is taken as dropped, except what the log's own
- * deletions explain.
+ * which raises floors. What was gone before it could be added is a gap in the seqs: retention takes from the log's
+ * beginning only, so a gap there means dropped events of unknown rooms, unless the log's own deletions explain it.
  */
 export class RoomIndex {
   readonly #maxMessages: number;
   readonly #slack: number;
-  readonly #onCrowded: (subject: string) => void;
+  readonly #onForgotten: (seqs: readonly number[]) => void;
   readonly #rooms = new Map<string, RoomLog>();
-  readonly #earlyDeletions = new Set<number>();
-  /** Everything up to here may have had events of any room that are gone. */
+  #gaps: Gap[] = [];
+  readonly #explained = new Set<number>();
+  /** Up to here events of any room may have been dropped. */
   #base = 0;
   /** No event before this exists. */
   #first = 1;
-  /** Every event from here on was added. */
+  /** Every event from here on was added … */
   #from = 1;
+  /** … up to here. */
+  #last = 0;
   #trimmedTo = Number.POSITIVE_INFINITY;
 
-  /** @param options.onCrowded called when a room has many more events than are shown. */
-  constructor(options: { readonly maxMessages: number; readonly onCrowded: (subject: string) => void }) {
+  /** @param options.onForgotten hears seqs that nobody will be shown any more, of a room with at least one more event. */
+  constructor(options: { readonly maxMessages: number; readonly onForgotten?: (seqs: readonly number[]) => void }) {
     this.#maxMessages = options.maxMessages;
     this.#slack = Math.max(16, Math.floor(options.maxMessages / 4));
-    this.#onCrowded = options.onCrowded;
+    this.#onForgotten = options.onForgotten ?? (() => undefined);
   }
 
   /** Begins with a log whose oldest event is `first`, of which events from `from` on will be added. */
   begin(first: number, from: number): void {
-    this.#base = first - 1;
     this.#first = first;
     this.#from = from;
+    this.#last = from - 1;
+    if (first > 1) this.#gaps.push({ from: 1, to: first - 1 });
   }
 
   /** Adds an event; seqs only grow. */
   add(subject: string, seq: number): void {
+    if (seq <= this.#last) return;
+    this.#noteGap(seq);
+    this.#last = seq;
     const room = this.#room(subject);
-    if (seq <= (room.seqs.at(-1) ?? 0)) return;
     room.seqs.push(seq);
-    if (room.seqs.length <= this.#maxMessages + this.#slack) return;
-    this.#forgetOldest(room);
-    this.#onCrowded(subject);
+    if (room.seqs.length > this.#maxMessages + this.#slack) this.#forgetOldest(room);
   }
 
   /** Notes that an event was deleted by somebody. Returns true when the event was there. */
   delete(subject: string, seq: number): boolean {
-    if (seq <= this.#base && this.#earlyDeletions.size < MAX_EARLY_DELETIONS) this.#earlyDeletions.add(seq);
     const seqs = this.#rooms.get(subject)?.seqs;
     const index = seqs === undefined ? -1 : lowerBound(seqs, seq);
-    if (seqs?.[index] !== seq) return false;
-    seqs.splice(index, 1);
-    return true;
+    if (seqs?.[index] === seq) {
+      seqs.splice(index, 1);
+      return true;
+    }
+    const mayExplain = seq <= this.#last && this.#gaps.length > 0;
+    if (mayExplain && this.#explained.size < MAX_EXPLANATIONS) this.#explained.add(seq);
+    return false;
   }
 
-  /** Ends the first reading of the log: what was missing at its beginning and was deleted by somebody was not dropped. */
-  settle(): void {
-    if (this.#from <= this.#first) while (this.#earlyDeletions.delete(this.#base)) this.#base--;
-    this.#earlyDeletions.clear();
-  }
-
-  /** Notes that no event before `first` exists any more. Call it only with every deletion up to then known. */
-  dropBefore(first: number): void {
+  /**
+   * Notes that no event before `first` exists any more. To be called with every event added that was in the log at that
+   * moment: only then are all deletions known that may have moved its beginning.
+   */
+  settle(first: number): void {
+    this.#noteGap(first);
+    this.#last = Math.max(this.#last, first - 1);
+    // What was never added may have been of any room.
+    if (first > this.#first && this.#first < this.#from)
+      this.#base = Math.max(this.#base, Math.min(first, this.#from) - 1);
     this.#first = Math.max(this.#first, first);
+    for (const gap of this.#gaps) {
+      let dropped = Math.min(gap.to, first - 1);
+      while (dropped >= gap.from && this.#explained.has(dropped)) dropped--;
+      if (dropped >= gap.from) this.#base = Math.max(this.#base, dropped);
+    }
+    this.#gaps = [];
+    this.#explained.clear();
   }
 
-  /** Notes that events before `first` were dropped before they could be added. */
-  lose(first: number): void {
-    this.#base = Math.max(this.#base, first - 1);
-    this.dropBefore(first);
-  }
-
-  /** Notes that rooms were trimmed so that never fewer than this many events beyond it were left. */
+  /** Notes that rooms were trimmed so that never fewer than this many events beyond the trimmed ones were left. */
   trimmedTo(events: number): void {
     this.#trimmedTo = Math.min(this.#trimmedTo, events);
   }
 
-  /** How many events of the room are known, and whether older ones may be in the log. */
-  known(subject: string): { readonly events: number; readonly complete: boolean } {
+  /** True unless older events of the room may be in the log that are needed to say what is shown. */
+  isComplete(subject: string): boolean {
+    if (this.#from <= this.#first) return true;
     const room = this.#rooms.get(subject);
-    if (room) this.#expire(room);
-    const events = room?.seqs.length ?? 0;
-    const isAll = this.#from <= this.#first || room?.complete === true;
-    return { events, complete: isAll || events > this.#maxMessages };
+    return room !== undefined && (room.complete || room.seqs.length > this.#maxMessages);
   }
 
   /** Adds a room's events that are older than those added so far; there are no others. */
   fill(subject: string, older: readonly number[]): void {
     const room = this.#room(subject);
     const oldest = room.seqs[0] ?? Number.POSITIVE_INFINITY;
-    room.seqs = [...older.filter((seq) => seq < oldest), ...room.seqs];
+    room.seqs.unshift(...older.filter((seq) => seq < oldest));
     room.complete = true;
     this.#forgetOldest(room);
   }
@@ -149,6 +163,14 @@ export class RoomIndex {
     return room;
   }
 
+  /** Notes that nothing was added between the last event and `next`. */
+  #noteGap(next: number): void {
+    if (next <= this.#last + 1) return;
+    const latest = this.#gaps.at(-1);
+    if (latest !== undefined && this.#gaps.length >= MAX_GAPS) latest.to = next - 1;
+    else this.#gaps.push({ from: this.#last + 1, to: next - 1 });
+  }
+
   #expire(room: RoomLog): void {
     if ((room.seqs[0] ?? this.#first) >= this.#first) return;
     const gone = room.seqs.splice(0, lowerBound(room.seqs, this.#first));
@@ -159,8 +181,9 @@ export class RoomIndex {
   #forgetOldest(room: RoomLog): void {
     const excess = room.seqs.length - this.#maxMessages - 1;
     if (excess <= 0) return;
-    room.floor = Math.max(room.floor, room.seqs[excess - 1] ?? 0);
-    room.seqs = room.seqs.slice(excess);
+    const forgotten = room.seqs.splice(0, excess);
+    room.floor = Math.max(room.floor, forgotten.at(-1) ?? 0);
+    this.#onForgotten(forgotten);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type ConnectionOptions,
   connect,
   credsAuthenticator,
+  type Msg,
   type NatsConnection,
   type Status,
 } from "@nats-io/transport-node";
@@ -96,6 +97,29 @@ export class NatsLink {
   onChange(listener: (connected: boolean) => void): Unsubscribe {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Hears a subject, over reconnects too. An error thrown by `listener` ends here: in the client it would end the loop
+   * that reads from the server.
+   */
+  subscribe(subject: string, listener: (msg: Msg) => void): Unsubscribe {
+    const subscription = this.nc.subscribe(subject, {
+      callback: (refusal, msg) => {
+        if (refusal) {
+          this.#log.error({ err: refusal, subject }, "NATS refuses a subscription");
+          return;
+        }
+        try {
+          listener(msg);
+        } catch (error) {
+          this.#log.error({ err: error, subject }, "a listener failed");
+        }
+      },
+    });
+    return () => {
+      if (!subscription.isClosed()) subscription.unsubscribe();
+    };
   }
 
   /** Sends what waits to be sent, as far as that is possible within `flushMs`, and closes. Idempotent. */

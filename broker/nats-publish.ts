@@ -29,10 +29,8 @@ export interface WriterCounts {
 
 /** Unsettled writes at a time: more gain nothing (measured: 256 to 1,000 saturate a stream) and cost memory. */
 const MAX_IN_FLIGHT = 1_000;
-/** Writes that wait for their turn; they have the time left to them, and beyond this number there is none. */
-const MAX_QUEUED = 10_000;
-/** Writes that wait behind one of their lane: what a connection may have under way. */
-const MAX_BEHIND = 32;
+/** Writes that wait, for the window or behind one of their lane. Edges allow each connection 32 (maxPublishesInFlight). */
+const MAX_WAITING = 10_000;
 /** How long an attempt waits: a frozen leader never answers, and its successor is up within 5 s. */
 const ATTEMPT_MS = 1_500;
 const BACKOFF_MS = { first: 40, most: 400 };
@@ -60,6 +58,7 @@ export class Writer {
   readonly #lanes = new WeakMap<object, Map<string, Write[]>>();
   readonly #queue = new Set<Write>();
   readonly #retrying = new Set<Write>();
+  #waiting = 0;
   #inFlight = 0;
   #pumping = false;
   #timer: NodeJS.Timeout | undefined;
@@ -75,18 +74,22 @@ export class Writer {
   /**
    * Stores a message.
    * @throws RoomError unavailable when no acknowledgement came within FIXED.requestMs, for this write and all behind it
-   *   in its lane; rate_limited, and surely not stored, when 32 wait in the lane already.
+   *   in its lane; or when too many wait already, and then it was surely not stored.
    * @throws ApiError when the server refuses, such as by a condition in the headers.
    */
   write(subject: string, payload: Uint8Array, options: WriteOptions): Promise<Ack> {
     if (this.#closing) return Promise.reject(unavailable("the broker is closed"));
+    if (this.#waiting >= MAX_WAITING) {
+      this.counts.failed++;
+      return Promise.reject(unavailable("too many messages wait to be stored"));
+    }
     const { promise, resolve, reject } = Promise.withResolvers<Ack>();
     const deadline = performance.now() + FIXED.requestMs;
     const write: Write = { ...options, subject, payload, deadline, resolve, reject, attempts: 0, due: 0 };
+    this.#waiting++;
     const behind = this.#behind(write);
-    if (behind === undefined) this.#admit(write);
-    else if (behind.length < MAX_BEHIND) behind.push(write);
-    else reject(new RoomError("rate_limited", "too many messages wait to be stored", { retryAfterMs: 1_000 }));
+    if (behind) behind.push(write);
+    else this.#enqueue(write);
     return promise;
   }
 
@@ -112,11 +115,7 @@ export class Writer {
     return waiting;
   }
 
-  #admit(write: Write): void {
-    if (this.#inFlight >= MAX_IN_FLIGHT && this.#queue.size >= MAX_QUEUED) {
-      this.#reject(write, unavailable("too many messages wait to be stored"));
-      return;
-    }
+  #enqueue(write: Write): void {
     this.#queue.add(write);
     this.#pump();
   }
@@ -128,6 +127,7 @@ export class Writer {
     for (const write of this.#queue) {
       if (this.#inFlight >= MAX_IN_FLIGHT) break;
       this.#queue.delete(write);
+      this.#waiting--;
       this.#inFlight++;
       this.#attempt(write);
     }
@@ -193,6 +193,7 @@ export class Writer {
     if (subjects && error instanceof RoomError) {
       const waiting = subjects.get(write.subject) ?? [];
       subjects.delete(write.subject);
+      this.#waiting -= waiting.length;
       for (const behind of waiting) {
         this.counts.failed++;
         behind.reject(unavailable("an earlier message of this sender was not confirmed in time"));
@@ -225,6 +226,7 @@ export class Writer {
     for (const write of this.#queue) {
       if (write.deadline > now) continue;
       this.#queue.delete(write);
+      this.#waiting--;
       this.#reject(write, unavailable("the message was not sent in time"));
     }
     if (this.#retrying.size > 0 || this.#queue.size > 0) return;

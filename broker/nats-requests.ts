@@ -31,18 +31,14 @@ export class Requests {
 
   constructor(options: { readonly link: NatsLink }) {
     this.#link = options.link;
-    const subscription = this.#link.nc.subscribe(`${this.#inbox}.*`, {
-      callback: (error, msg) => {
-        if (error === null) this.#onAnswer(msg);
-      },
-    });
+    const unsubscribe = this.#link.subscribe(`${this.#inbox}.*`, (msg) => this.#onAnswer(msg));
     const stopListening = this.#link.onChange((connected) => {
       // Answers to what was asked over the lost connection will never come.
       if (!connected) this.#settleAll("disconnected");
     });
     this.#unsubscribe = () => {
       stopListening();
-      if (!subscription.isClosed()) subscription.unsubscribe();
+      unsubscribe();
     };
   }
 

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { User } from "../services/auth.ts";
-import { RoomError, toRoomError } from "../services/errors.ts";
+import { type Reason, RoomError, toRoomError } from "../services/errors.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
@@ -67,6 +67,7 @@ export class Connection implements Beating {
   readonly #socket: Socket;
   readonly #inbox: Inbox;
   #state: State = { tag: "awaiting-login" };
+  readonly #gone = Promise.withResolvers<void>();
   #badFramesAt: number[] = [];
 
   constructor(options: {
@@ -132,9 +133,9 @@ export class Connection implements Beating {
     return this.#state.tag === "open";
   }
 
-  /** True until its socket is gone. */
-  get isClosed(): boolean {
-    return this.#state.tag === "closed";
+  /** Resolves when its socket is gone. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
   }
 
   /** The room last joined and not left since. */
@@ -153,6 +154,25 @@ export class Connection implements Beating {
   /** Sends a frame to this client. */
   send(json: string): void {
     this.outbox.push(textFrame(json));
+  }
+
+  /** Sends an error, as the reply to frame `id` or as a push without one, and returns what it is to the client. */
+  sendError(cause: unknown, requestType: string, id?: string): Reason {
+    const error = toRoomError(cause, (unexpected, correlationId) => {
+      this.#host.log.error({ err: unexpected, correlationId, requestType }, "a frame failed");
+    });
+    this.send(encodeError(error, requestType, id));
+    return error.reason;
+  }
+
+  /** Carries nothing more out; resolves when what is under way has been answered. */
+  finish(): Promise<void> {
+    return this.#inbox.finish();
+  }
+
+  /** Cuts the connection off. */
+  terminate(): void {
+    this.#webSocket.terminate();
   }
 
   /** Takes the client's word for who it is from now on. */
@@ -257,13 +277,9 @@ export class Connection implements Beating {
   }
 
   #answerError(frame: Inbound, cause: unknown): void {
-    const error = toRoomError(cause, (unexpected, correlationId) => {
-      this.#host.log.error({ err: unexpected, correlationId, frame: frame.type }, "a frame failed");
-    });
-    const requestType = frame.type === "error" ? frame.requestType : frame.type;
-    this.#count(frame, error.reason);
-    this.send(encodeError(error, requestType, frame.id));
-    if (error.reason === "bad_frame") this.#countBadFrame();
+    const reason = this.sendError(cause, frame.type === "error" ? frame.requestType : frame.type, frame.id);
+    this.#count(frame, reason);
+    if (reason === "bad_frame") this.#countBadFrame();
   }
 
   #count(frame: Inbound, outcome: string): void {
@@ -296,6 +312,7 @@ export class Connection implements Beating {
     const decided = this.#state.tag === "closing" ? this.#state.code : undefined;
     if (decided === undefined) this.#end(code);
     this.#state = { tag: "closed" };
+    this.#gone.resolve();
     this.#host.metrics.countClose(decided ?? code);
   }
 

@@ -1,11 +1,11 @@
-import type { Publisher } from "../services/publisher.ts";
+import type { Broker } from "../broker/broker.ts";
 import type { Limits } from "../services/limits.ts";
 import type { Metrics } from "../services/metrics.ts";
-import type { Broker } from "../broker/broker.ts";
-import type { Conversations } from "./conversations.ts";
+import type { Publisher } from "../services/publisher.ts";
+import type { Connection } from "./connection.ts";
 import type { Hub } from "./hub.ts";
 import type { Authenticator, Identity } from "./identity.ts";
-import type { Connection } from "./connection.ts";
+import type { Permits } from "./permits.ts";
 import type { RoomLink } from "./room-link.ts";
 import type { Roster } from "./roster.ts";
 
@@ -16,7 +16,8 @@ export interface CommandContext {
   readonly link: RoomLink;
   readonly roster: Roster;
   readonly publisher: Publisher;
-  readonly conversations: Conversations;
+  /** Who may write to whom, as the control plane said. */
+  readonly conversationPermits: Permits;
   readonly authenticator: Authenticator;
   readonly limits: Limits;
   readonly metrics: Metrics;

@@ -1,4 +1,12 @@
-import type { Broker, HistoryPage, StoredEvent, Unsubscribe } from "../broker/broker.ts";
+import type {
+  Broker,
+  HistoryPage,
+  HistoryRange,
+  RoomListener,
+  RoomPosition,
+  StoredEvent,
+  Unsubscribe,
+} from "../broker/broker.ts";
 import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
@@ -18,15 +26,33 @@ export interface FeedListener {
   onReset(seq: number, reason: "too_old" | "too_many"): void;
 }
 
+/** Where a feed gets a room's events from. All may reject with RoomError unavailable. */
+export interface FeedSource {
+  subscribe(listener: RoomListener): Promise<Unsubscribe>;
+  /** Position at or after everything that was stored before the subscription. */
+  position(): Promise<Pick<RoomPosition, "seq">>;
+  history(range: HistoryRange): Promise<HistoryPage>;
+}
+
+/** A room at the broker. */
+export function roomSource(broker: Broker, room: RoomId): FeedSource {
+  return {
+    subscribe: (listener) => broker.subscribe(room, listener),
+    position: () => broker.position(room),
+    history: (range) => broker.history(room, range),
+  };
+}
+
 /** What a feed needs. */
 export interface FeedOptions {
-  readonly room: RoomId;
-  readonly broker: Broker;
+  readonly source: FeedSource;
   /** Filled by the feed. */
   readonly ring: Ring;
   /** Shared by all feeds: after an outage every room of the edge wants to read at once. */
   readonly reads: Limiter;
   readonly listener: FeedListener;
+  /** How long after opening the log is read once more, in milliseconds. */
+  readonly rechecksMs: readonly number[];
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -36,7 +62,7 @@ const HELD_EVENTS = 1_024;
 /** Most events one catch-up delivers; clients reload faster than they take in more. */
 const CATCH_UP_EVENTS = 2_000;
 /** When a new subscription is checked: the interest of a broker's other nodes may lag behind it. */
-const RECHECKS_MS = [250, 1_000];
+export const RECHECKS_MS: readonly number[] = [250, 1_000];
 const RETRY = { baseMs: 100, maxMs: 2_000 };
 
 /**
@@ -69,21 +95,21 @@ export class Feed {
 
   /** Subscribes and finds the position. Resolves when live. @throws RoomError unavailable; close it then. */
   async open(): Promise<void> {
-    const { broker, room, ring, reads, listener } = this.#options;
-    const unsubscribe = await broker.subscribe(room, {
+    const { source, ring, reads, listener, rechecksMs } = this.#options;
+    const unsubscribe = await source.subscribe({
       onEvent: (stored) => this.#hear(stored),
       onSignal: (signal) => listener.onSignal(signal),
     });
     if (this.#closed) return unsubscribe();
     this.#unsubscribe = unsubscribe;
-    const { seq } = await reads.run(() => broker.position(room));
+    const { seq } = await reads.run(() => source.position());
     if (this.#closed) return;
     this.#last = seq;
     ring.reset(seq);
     this.#state = "live";
     this.#release();
     if (this.#again) void this.check();
-    for (const ms of RECHECKS_MS) this.#after(ms, () => void this.check());
+    for (const ms of rechecksMs) this.#after(ms, () => void this.check());
   }
 
   /** Reads what the log holds beyond `last`. Resolves once that was delivered, or the feed is closed; never rejects. */
@@ -167,10 +193,10 @@ export class Feed {
   }
 
   async #readPage(): Promise<HistoryPage | undefined> {
-    const { broker, room, reads, log } = this.#options;
+    const { source, reads, log } = this.#options;
     const range = { after: this.#last, limit: FIXED.historyEvents, maxBytes: FIXED.historyBytes };
     try {
-      return await reads.run(() => broker.history(room, range));
+      return await reads.run(() => source.history(range));
     } catch (error) {
       log.debug({ err: error }, "a room's log could not be read; trying again");
       this.#again = true;

@@ -7,6 +7,7 @@ import { encodeReset, encodeTyping, textFrame } from "./frame-encoders.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Presence } from "./presence.ts";
 import type { Ring } from "./ring.ts";
+import { SlowMode } from "./slow-mode.ts";
 
 /** What the edge enforces for a room's members, as the control plane last said. */
 export interface Policy {
@@ -58,6 +59,9 @@ export class HostedRoom implements Flushable, FeedListener {
   /** Settles when the room's events are heard: rejects with RoomError unavailable when they cannot be. */
   readonly opened: Promise<void>;
   policy: Policy = { frozen: false, slowModeMs: 0 };
+  readonly slowMode = new SlowMode();
+  /** Greatest seq acknowledged through this edge: the room's feed may not have heard it yet. */
+  storedSeq = 0;
   /** Joins and reads under way that need the room to stay. */
   claims = 0;
   /** When the last member left, by performance.now(). */

@@ -4,7 +4,7 @@ import type { RoomId } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
 import type { FanOut } from "./fan-out.ts";
-import { Feed } from "./feed.ts";
+import { Feed, RECHECKS_MS, roomSource } from "./feed.ts";
 import { HostedRoom } from "./hosted-room.ts";
 import { Limiter } from "./limiter.ts";
 import { Presence } from "./presence.ts";
@@ -107,7 +107,16 @@ export class Hub {
       ring,
       fanOut,
       metrics,
-      makeFeed: (listener) => new Feed({ room: id, broker, ring, reads: this.#reads, listener, metrics, log }),
+      makeFeed: (listener) =>
+        new Feed({
+          source: roomSource(broker, id),
+          ring,
+          reads: this.#reads,
+          listener,
+          rechecksMs: RECHECKS_MS,
+          metrics,
+          log,
+        }),
       makePresence: (push) => new Presence({ room: id, push }),
     });
     this.#rooms.set(id, room);

@@ -40,13 +40,14 @@ export class Inbox {
   readonly #options: InboxOptions;
   readonly #rate: RateLimit;
   readonly #waiting: Waiting[] = [];
-  #state: "held" | "running" | "closed" = "held";
+  #state: "held" | "running" | "finishing" | "closed" = "held";
   #running = 0;
   #alone = false;
   #paused = false;
   #refused = 0;
   #timer: NodeJS.Timeout | undefined;
   #onFirst: (() => void) | undefined;
+  readonly #idle = Promise.withResolvers<void>();
 
   constructor(options: InboxOptions) {
     const { limits } = options;
@@ -103,12 +104,20 @@ export class Inbox {
     this.#advance();
   }
 
+  /** Begins nothing more; resolves when what is under way is done. */
+  finish(): Promise<void> {
+    if (this.#state !== "closed") this.#state = "finishing";
+    this.#advance();
+    return this.#idle.promise;
+  }
+
   /** Drops what has not begun. Idempotent. */
   close(): void {
     this.#state = "closed";
     this.#waiting.length = 0;
     clearTimeout(this.#timer);
     this.#onFirst?.();
+    this.#idle.resolve();
   }
 
   #refuse(frame: Inbound, now: number): void {
@@ -124,6 +133,7 @@ export class Inbox {
       this.#waiting.shift();
       this.#start(next.frame);
     }
+    if (this.#state === "finishing" && this.#running === 0) this.#idle.resolve();
     this.#throttle();
   }
 

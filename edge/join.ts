@@ -1,5 +1,3 @@
-import type { StoredEvent } from "../broker/broker.ts";
-import type { Event } from "../gen/baccarat/v1/event_pb.ts";
 import type { Joined } from "../gen/baccarat/v1/edge_service_pb.ts";
 import { RoomError } from "../services/errors.ts";
 import { directUsers, type RoomId } from "../services/ids.ts";
@@ -10,6 +8,7 @@ import { encodeEvent, encodeRoomJoined } from "./frame-encoders.ts";
 import type { Position } from "./frames.ts";
 import type { HostedRoom } from "./hosted-room.ts";
 import type { Outcome } from "./room-link.ts";
+import { storedEvent } from "./stored-event.ts";
 import { within } from "./within.ts";
 
 /** What a client asks for when it joins. */
@@ -71,14 +70,10 @@ async function ask(
   room: HostedRoom,
 ): Promise<void> {
   const wantEvents = fromRing(context, room, request) === undefined;
-  const done = await answered(context, connection, request, wantEvents, (joined) =>
-    admit(context, connection, request, id, room, joined, wantEvents),
-  );
-  if (done) return;
-  // While the answer was on its way the ring proved to be behind it, or lost what it had.
-  await answered(context, connection, request, true, (joined) =>
-    admit(context, connection, request, id, room, joined, true),
-  );
+  const take = (joined: Joined, hasEvents: boolean) => admit(context, connection, request, id, room, joined, hasEvents);
+  const done = await answered(context, connection, request, wantEvents, take);
+  // While the answer was on its way the ring lost what it had, or proved to be behind the log.
+  if (!done) await answered(context, connection, request, true, take);
 }
 
 /** Sends the join and hands the answer over within the turn it arrives in: what follows it on the stream comes after it. */
@@ -87,7 +82,7 @@ function answered<T>(
   connection: Connection,
   request: JoinRequest,
   wantEvents: boolean,
-  take: (joined: Joined) => T,
+  take: (joined: Joined, hasEvents: boolean) => T,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const { room, since, history } = request;
@@ -100,7 +95,7 @@ function answered<T>(
   };
   context.link.request({ case: "join", value }, (outcome) => {
     try {
-      resolve(take(joinedOf(context, connection, room, outcome)));
+      resolve(take(joinedOf(context, connection, room, outcome), wantEvents));
     } catch (error) {
       reject(error);
     }
@@ -117,7 +112,7 @@ function joinedOf(context: CommandContext, connection: Connection, room: RoomId,
   throw error;
 }
 
-/** Makes the connection a member, in one turn. False when the answer lacks events that only the control plane has. */
+/** Makes the connection a member, in one turn. False when the events wanted can only be had from the control plane. */
 function admit(
   context: CommandContext,
   connection: Connection,
@@ -130,21 +125,36 @@ function admit(
   const member = connection.rooms.get(room.id);
   // What is on its way to a member that joins once more belongs before the answer.
   if (member) room.flush(Number.POSITIVE_INFINITY);
-  const past = hasEvents ? fromAnswer(context, room, request, joined) : fromRing(context, room, request);
-  const wanted = request.since !== undefined || request.history > 0;
-  if (past === undefined || (!hasEvents && wanted && Number(joined.seq) > room.feed.last)) return false;
+  const past = pastOf(context, room, request, joined, hasEvents, member !== undefined);
+  if (past === undefined) return false;
   context.roster.joined(connection.id, room.id);
   if (!connection.isOpen) return true;
-  room.policy = { frozen: joined.policy?.frozen ?? false, slowModeMs: joined.policy?.slowModeMs ?? 0 };
-  room.presence.joined(joined.count, joined.members);
-  const mutedUntilMs = Number(joined.mutedUntil?.seconds ?? 0n) * 1_000;
-  const grant = { moderator: joined.moderator, mutedUntilMs };
+  const { policy, moderator, mutedUntil, count, members } = joined;
+  const grant = { moderator, mutedUntilMs: Number(mutedUntil?.seconds ?? 0n) * 1_000 };
+  room.policy = { frozen: policy?.frozen ?? false, slowModeMs: policy?.slowModeMs ?? 0 };
+  room.presence.joined(count, members);
   if (member) member.grant = grant;
-  connection.enter(member ?? room.admit(connection, grant, past.seq));
-  const { count, members } = joined;
+  connection.enter(member ?? room.admit(connection.outbox, grant, past.seq));
   connection.send(encodeRoomJoined({ room: room.id, epoch: context.broker.epoch, count, members, ...past }, id));
   if (request.since) context.metrics.recoveriesTotal.inc({ outcome: past.recovered ? "recovered" : past.reason });
   return true;
+}
+
+function pastOf(
+  context: CommandContext,
+  room: HostedRoom,
+  request: JoinRequest,
+  joined: Joined,
+  hasEvents: boolean,
+  isMember: boolean,
+): Past | undefined {
+  const heard = room.feed.last;
+  const stored = Number(joined.seq);
+  // A newcomer may be ahead of the room: it is not told again what its answer holds. A member hears on where it is.
+  const seq = isMember ? heard : Math.max(heard, stored);
+  if (request.since === undefined && request.history === 0) return { ...NOTHING, seq };
+  if (hasEvents) return fromAnswer(room, request, joined, seq, context.broker.epoch);
+  return stored > heard ? undefined : fromRing(context, room, request);
 }
 
 /** The past as far as the ring has it: then the control plane need not read the log. */
@@ -160,10 +170,38 @@ function fromRing(context: CommandContext, room: HostedRoom, request: JoinReques
   return page && { ...NOTHING, seq, events: page.events };
 }
 
-/** The past as the control plane read it, and what the room heard since. */
-function fromAnswer(context: CommandContext, room: HostedRoom, request: JoinRequest, joined: Joined): Past {
+/** The past as the control plane read it up to its position, and from there on as the room heard it, up to `seq`. */
+function fromAnswer(room: HostedRoom, request: JoinRequest, joined: Joined, seq: number, epoch: string): Past {
   const { since, history } = request;
-  const seq = Number(joined.seq);
-  const events = joined.events.map((event) => stored(room.id, event));
-  ...
+  const stored = Number(joined.seq);
+  const read = joined.events.map((event) => storedEvent(room.id, event));
+  const recovered = since !== undefined && joined.recovered;
+  const from = recovered ? since.seq : (read[0]?.seq ?? stored + 1) - 1;
+  if (stored >= room.ring.from) room.ring.prepend(from, read);
+  const newer = room.ring.after(stored, FIXED.historyEvents);
+  const complete = newer !== undefined && !newer.hasMore;
+  const older = read.filter((event) => event.seq <= seq).map((event) => encodeEvent(event, epoch));
+  const events = [...older, ...(newer?.events ?? [])];
+  if (recovered && complete && events.length <= FIXED.historyEvents) return { seq, events, recovered, reason: "" };
+  // A room so busy that the ring has lost what came since the answer has more than enough of what came later.
+  const latest = complete ? events : (room.ring.before(undefined, history)?.events ?? []);
+  const reason = recovered ? "too_many" : joined.reason;
+  return { seq, events: history > 0 ? latest.slice(-history) : [], recovered: false, reason };
+}
+
+/** A conversation is always heard, so that joining it only shows its past. */
+async function readConversation(
+  context: CommandContext,
+  connection: Connection,
+  request: JoinRequest,
+  id: string | undefined,
+): Promise<void> {
+  await answered(context, connection, request, true, ({ seq, count, members, events, recovered, reason }) => {
+    const { epoch } = context.broker;
+    const past = events.map((event) => encodeEvent(storedEvent(request.room, event), epoch));
+    const room = request.room;
+    connection.send(
+      encodeRoomJoined({ room, epoch, seq: Number(seq), count, members, events: past, recovered, reason }, id),
+    );
+  });
 }

@@ -107,13 +107,12 @@ export class Presence {
     return this.#count > (this.#crowded ? FIXED.membersShownAgain - 1 : FIXED.membersShown);
   }
 
-  /** Follows the room's size; on the way back to telling each, what is left of the summary goes first. */
+  /** Follows the room's size. What waits for its second to be summed up is told first, so that each is told in order. */
   #mayTellEach(): boolean {
     const crowded = this.#isCrowded();
     if (crowded) this.#members = undefined;
-    else if (this.#crowded && this.#changed) this.#tell();
-    this.#crowded = crowded;
-    return !crowded;
+    this.#crowded = crowded || (this.#crowded && this.#changed);
+    return !this.#crowded;
   }
 
   #change(): void {
@@ -124,6 +123,7 @@ export class Presence {
   #tell(): void {
     const [joined, left] = [[...this.#joined.values()], [...this.#left.values()]];
     this.#settle();
+    this.#crowded = this.#isCrowded();
     this.#push(encodeMembersChanged({ room: this.#room, count: this.#count, joined, left }));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;

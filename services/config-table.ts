@@ -240,7 +240,12 @@ export const LIMIT_VARIABLES = Object.fromEntries(
 
 function limitVariable(key: string, row: LimitRow): Variable<number> {
   const reader = key.endsWith("Bytes") ? read.bytes(row.min, row.max) : read.integer(row.min, row.max);
-  return { group: LIMITS, default: String(row.default), meaning: `${row.meaning} (${row.min} to ${row.max})`, read: reader };
+  return {
+    group: LIMITS,
+    default: String(row.default),
+    meaning: `${row.meaning} (${row.min} to ${row.max})`,
+    read: reader,
+  };
 }
 
 /** Every variable by its name in the environment, in the order of the documentation. */

@@ -7,6 +7,7 @@ const COUNTED_CLOSES: ReadonlySet<number> = new Set([
 ]);
 
 const PUBLISH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const RPC_SECONDS = [...PUBLISH_SECONDS, 10, 30];
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 /**
@@ -36,6 +37,7 @@ export class Metrics {
   readonly recoveriesTotal = this.#counter("recoveries_total", "Joins with a position, by outcome.", ["outcome"]);
   readonly joinsTotal = this.#counter("joins_total", "Joins, by outcome (ok or error code).", ["outcome"]);
   readonly rpcTotal = this.#counter("rpc_total", "RPCs answered, by method and code.", ["method", "code"]);
+  readonly rpcSeconds = this.#histogram("rpc_seconds", "Time from an RPC's arrival to its answer.", RPC_SECONDS);
   readonly presenceTransitionsTotal = this.#counter(
     "presence_transitions_total",
     "Users who entered or left a room, by kind: entered or exited.",

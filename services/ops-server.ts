@@ -3,8 +3,8 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Metrics } from "./metrics.ts";
 
-/** Tells why the process should get no new work: one reason, or undefined when all is well. Must not throw. */
-export type Probe = () => string | undefined;
+/** Tells why the process should get no new work; nothing when all is well. Must not throw. */
+export type Probe = () => readonly string[];
 
 /** The running server. */
 export interface OpsServer {
@@ -18,7 +18,7 @@ const ROUTES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics"]);
 
 /**
  * Serves what operators and orchestrators ask for: /livez (the event loop turns), /readyz (503 with reasons while any
- * probe has one) and /metrics. It has a port of its own so that it is never reachable by clients.
+ * probe has some) and /metrics. It has a port of its own so that it is never reachable by clients.
  * @throws the system's error when the port cannot be bound.
  */
 export async function startOpsServer(options: {
@@ -60,7 +60,7 @@ function answer({ metrics, probes }: { metrics: Metrics; probes: readonly Probe[
     if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET and HEAD");
     if (path === "/livez") return text(200, "ok");
     if (path === "/readyz") {
-      const reasons = probes.map((probe) => probe()).filter((reason) => reason !== undefined);
+      const reasons = [...new Set(probes.flatMap((probe) => probe()))];
       const body = JSON.stringify({ ready: reasons.length === 0, reasons });
       return reply(reasons.length === 0 ? 200 : 503, "application/json", `${body}\n`);
     }

@@ -1,7 +1,7 @@
 import { Emitter } from "./emitter.ts";
 import { Link, type WebSocketConstructor } from "./link.ts";
 import { Room } from "./room.ts";
-import type { ConnectionState, ConversationSummary, Position, RoomEvent, Self } from "./types.ts";
+import type { ConnectionState, ConversationSummary, ErrorCode, Position, RoomEvent, Self } from "./types.ts";
 import { RoomClientError } from "./types.ts";
 import { camel, type Frame } from "./wire.ts";
 
@@ -70,7 +70,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
       WebSocket: options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor),
       requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
       random: options.random ?? Math.random,
-      login: () => this.#login(),
+      login: (renew) => this.#login(renew),
       onWelcome: (welcome) => this.#welcome(welcome),
       onFrame: (frame) => this.#receive(frame),
       onState: (state) => this.#changed(state),
@@ -92,7 +92,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
 
   /**
    * Joins a room and resolves once joined, with its latest `history` events (0–300, default 0) in `events`; waits while
-   * offline. A room joined already is returned as it is. @throws RoomClientError as the server refuses, `closed`.
+   * offline or the cluster is not available. A room joined already is returned as it is. @throws RoomClientError as the server refuses, `closed`.
    */
   async join(
     roomId: string,
@@ -106,9 +106,11 @@ export class RoomClient extends Emitter<RoomClientEvents> {
         await this.#untilLive();
         return { room, events: await room.enter() };
       } catch (error) {
-        if (error instanceof RoomClientError && error.retryable && this.#state.name !== "closed") continue;
-        this.#rooms.delete(roomId);
-        throw error;
+        if (!(error instanceof RoomClientError) || !WAITED_OUT.has(error.code) || this.#state.name === "closed") {
+          this.#rooms.delete(roomId);
+          throw error;
+        }
+        if (this.#link.live) await pause(error.retryAfterMs || REJOIN_MS);
       }
     }
   }
@@ -149,7 +151,9 @@ export class RoomClient extends Emitter<RoomClientEvents> {
     this.#link.stop(1000, "");
   }
 
-  async #login(): Promise<Record<string, unknown> | undefined> {
+  async #login(renew: boolean): Promise<Record<string, unknown> | undefined> {
+    // A session the server takes no more is given up: the client comes back as a new guest, and tells by `self`.
+    if (renew) this.#session = undefined;
     const since = this.#directSince ? { direct_since: this.#directSince } : {};
     if (this.#options.getToken) return { token: await this.#options.getToken(), ...since };
     return this.#session === undefined ? undefined : { session: this.#session, ...since };
@@ -162,9 +166,18 @@ export class RoomClient extends Emitter<RoomClientEvents> {
     this.#session = welcome.session || undefined;
     this.#planRefresh(welcome.tokenExpiresAt);
     this.emit("self", welcome);
-    this.#epoch = welcome.epoch;
+    this.#enterEpoch(welcome.epoch);
     this.emit("conversations", welcome.direct);
     for (const conversation of welcome.direct) this.#catchUp(conversation);
+  }
+
+  /** Positions in a log that is gone mean nothing. Rooms learn that by joining again, conversations here. */
+  #enterEpoch(epoch: string): void {
+    const changed = this.#epoch !== "" && this.#epoch !== epoch;
+    this.#epoch = epoch;
+    if (!changed) return;
+    this.#directSince = undefined;
+    for (const room of this.#rooms.values()) if (room.withUid !== undefined) room.startOver("epoch_changed");
   }
 
   /** The server delivers at most 100 missed direct events; a conversation that is behind after that is read here. */
@@ -185,7 +198,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
   #reenter(room: Room): void {
     // The first join is awaited by join(), which tries again itself; a refusal of a later one is told as `left`.
     // Conversations are caught up by the server after `welcome`; see #catchUp for what that leaves.
-    if (room.position && room.withUid === undefined) room.enter().catch((error: Error) => this.emit("error", error));
+    if (room.entered && room.withUid === undefined) room.enter().catch((error: Error) => this.emit("error", error));
   }
 
   #lost(): void {
@@ -272,6 +285,8 @@ export class RoomClient extends Emitter<RoomClientEvents> {
 
   async #untilLive(): Promise<void> {
     if (this.#state.name === "live") return;
+    if (this.#state.name === "closed")
+      throw new RoomClientError("closed", this.#state.reason || "the client was closed");
     await new Promise<void>((resolve, reject) => {
       const off = this.on("state", (state) => {
         if (state.name !== "live" && state.name !== "closed") return;
@@ -317,5 +332,12 @@ function watchNetwork(link: Link): () => void {
   };
 }
 
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Refusals of a join that pass by themselves; a full room is the application's to decide about. */
+const WAITED_OUT: ReadonlySet<ErrorCode> = new Set(["closed", "timeout", "unavailable", "rate_limited"]);
+const REJOIN_MS = 1_000;
 const REFRESH_BEFORE_MS = 30_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

@@ -121,11 +121,25 @@ export class Link {
       const payload = await this.#options.login(this.#renew);
       if (socket !== this.#socket) return;
       if (payload) this.#welcome(await this.#ask(socket, "login", payload, randomId()));
-      else if (this.#unasked) this.#welcome(this.#unasked);
-      else this.#guest = true;
+      else await this.#enterAsGuest(socket);
     } catch (error) {
-      this.#abandon(socket, error instanceof Error ? error.message : "login failed");
+      if (error instanceof RoomClientError && error.code === "unauthenticated") this.#refused(socket, error.message);
+      else this.#abandon(socket, error instanceof Error ? error.message : "login failed");
     }
+  }
+
+  async #enterAsGuest(socket: WebSocketLike): Promise<void> {
+    if (this.#unasked) this.#welcome(this.#unasked);
+    else this.#guest = true;
+    // A server that wants a login welcomes nobody, and says so only when asked something.
+    await this.#ask(socket, "ping", {}, randomId());
+  }
+
+  /** The server took neither session nor token, or wants one: the same as if it had closed with that code. */
+  #refused(socket: WebSocketLike, reason: string): void {
+    if (socket !== this.#socket) return;
+    socket.close(COMING_BACK, "");
+    this.#lost(socket, UNAUTHENTICATED, reason);
   }
 
   #welcome(frame: Frame): void {

@@ -56,7 +56,13 @@ export class Room extends Emitter<RoomEvents> {
   readonly #lane: Lane;
   readonly #history: number;
   #position: Position | undefined;
+  /** The server has this connection in the room. */
   #joined = false;
+  /** Joined or heard of at least once, so that listeners show something. */
+  #entered = false;
+  /** Latest event that came while a join was under way. */
+  #overheard = 0;
+  #lostBy = "";
   #joining: Promise<readonly RoomEvent[]> | undefined;
   #count = 0;
   #members: readonly Member[] = [];
@@ -78,6 +84,11 @@ export class Room extends Emitter<RoomEvents> {
   /** Last position seen: what to keep for a later `since`. */
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  /** True once the first join was answered. For RoomClient. */
+  get entered(): boolean {
+    return this.#entered;
   }
 
   /** How many members the room has, and the first hundred of them. */
@@ -154,6 +165,9 @@ export class Room extends Emitter<RoomEvents> {
   enter(): Promise<readonly RoomEvent[]> {
     this.#joining ??= this.#enter().finally(() => {
       this.#joining = undefined;
+      const missed = this.#joined && this.#overheard > (this.#position?.seq ?? 0);
+      this.#overheard = 0;
+      if (missed) this.enter().catch(this.#context.report);
     });
     return this.#joining;
   }
@@ -162,6 +176,11 @@ export class Room extends Emitter<RoomEvents> {
   lost(): void {
     this.#joined = false;
     clearTimeout(this.#retry);
+  }
+
+  /** Forgets the position and loads the latest events, told as `reset`. For RoomClient. */
+  startOver(reason: string): void {
+    this.#reload(reason).catch(this.#context.report);
   }
 
   /** Fails what waits. For RoomClient. */
@@ -174,7 +193,7 @@ export class Room extends Emitter<RoomEvents> {
   receive(frame: Frame): void {
     const event = readEvent(frame);
     if (event) this.#live(event, event.prevSeq);
-    else if (frame.type === "reset") void this.#reload(String(frame.payload.reason));
+    else if (frame.type === "reset") this.startOver(String(frame.payload.reason));
     else if (frame.type === "room_left") this.#gone(String(frame.payload.reason), String(frame.payload.by ?? ""));
     else if (frame.type === "typing") this.emit("typing", camel<Member>(frame.payload));
     else this.#presence(frame);
@@ -182,7 +201,7 @@ export class Room extends Emitter<RoomEvents> {
 
   async #enter(): Promise<readonly RoomEvent[]> {
     const since = this.#position;
-    const first = since === undefined;
+    const first = !this.#entered;
     const payload = { room_id: this.id, history: this.#history, ...(since ? { since } : {}) };
     let joined: RoomJoined;
     try {
@@ -198,11 +217,12 @@ export class Room extends Emitter<RoomEvents> {
     }
     const events = readEvents(joined.events);
     this.#joined = true;
+    this.#entered = true;
     this.#count = joined.count;
     this.#members = joined.members;
     if (joined.recovered) for (const event of events) this.#apply(event);
     // Announced before anything newer: until then listeners would see a hole.
-    else if (!first) this.emit("reset", { reason: joined.reason ?? "", events });
+    else if (!first) this.emit("reset", { reason: joined.reason ?? this.#lostBy, events });
     this.#advance(joined.epoch, Math.max(joined.seq, events.at(-1)?.seq ?? 0), joined.recovered);
     if (joined.recovered) this.emit("recovered", { count: events.length });
     if (!first) this.emit("presence", { count: joined.count, joined: [], left: [] });
@@ -211,12 +231,16 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #live(event: RoomEvent, prevSeq: number): void {
-    // What comes while a join is under way is in its answer, or comes again after it.
-    if (this.#joining) return;
+    // What comes while a join is under way is in its answer; what comes right behind the answer is asked for again.
+    if (this.#joining) {
+      this.#overheard = Math.max(this.#overheard, event.seq);
+      return;
+    }
     const position = this.#position;
     if (!position) {
       // A conversation somebody else began: the first event heard is where this client's log of it begins.
       this.#position = { epoch: this.#context.epoch(), seq: event.seq - 1 };
+      this.#entered = true;
     } else if (prevSeq > position.seq && event.seq > position.seq) {
       this.enter().catch(this.#context.report);
       return;
@@ -239,14 +263,11 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   async #reload(reason: string): Promise<void> {
+    // A join under way may still be answered with what was missed, for which the old position is needed.
+    await this.#joining?.catch(() => undefined);
     this.#position = undefined;
-    try {
-      const events = await this.enter();
-      this.emit("reset", { reason, events });
-    } catch {
-      // The connection was lost meanwhile: coming back joins anew, without a position, and that is a first join.
-      this.emit("reset", { reason, events: [] });
-    }
+    this.#lostBy = reason;
+    await this.enter();
   }
 
   #gone(reason: string, by: string): void {

@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Member } from "../../gen/baccarat/v1/client_pb.ts";
-import type { Closure } from "../../gen/baccarat/v1/control_pb.ts";
+import type { Closure, NoticeRecord } from "../../gen/baccarat/v1/control_pb.ts";
 import {
   AttachedSchema,
   DigestSchema,
@@ -66,8 +65,8 @@ export function fenced(): SizedUpdate {
   return { update: { case: "fenced", value: create(FencedSchema) }, bytes: SMALL };
 }
 
-export function notice(message: string, sentMs: number): SizedUpdate {
-  const value = create(NoticeSchema, { message, sent: timestampFromMs(sentMs) });
+export function notice({ message, sent }: NoticeRecord): SizedUpdate {
+  const value = create(NoticeSchema, { message, ...(sent && { sent }) });
   return { update: { case: "notice", value }, bytes: SMALL + textBytes(message) };
 }
 

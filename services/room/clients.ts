@@ -1,5 +1,5 @@
 import { create, equals } from "@bufbuild/protobuf";
-import type { Client } from "../../gen/baccarat/v1/client_pb.ts";
+import { type Client, ProfileSchema } from "../../gen/baccarat/v1/client_pb.ts";
 import { type ClientEntry, ClientEntrySchema, type Closure, ClosureSchema } from "../../gen/baccarat/v1/control_pb.ts";
 import { controlKeys } from "../control-keys.ts";
 import { RoomError } from "../errors.ts";
@@ -66,7 +66,7 @@ export class Clients {
     if (client === undefined) throw new RoomError("invalid_argument", "no client");
     const known = this.#fold.connections.clients.get(client.clientId)?.value;
     if (known?.closed !== undefined) return;
-    const profile = { uid, username: client.username, avatarId: client.avatarId };
+    const profile = create(ProfileSchema, { uid, username: client.username, avatarId: client.avatarId });
     await Promise.all([
       this.#users.remember(uid, profile),
       known !== undefined && equals(ClientEntrySchema, known, entry)
@@ -129,7 +129,10 @@ export class Clients {
   async #close(client: FoldedClient, closed: Closure): Promise<boolean> {
     const { value } = client;
     if (value === undefined || value.closed !== undefined) return false;
-    await this.#writer.put(controlKeys.client(client.incarnation, client.clientId), ClientEntrySchema, { ...value, closed });
+    await this.#writer.put(controlKeys.client(client.incarnation, client.clientId), ClientEntrySchema, {
+      ...value,
+      closed,
+    });
     return true;
   }
 
@@ -139,7 +142,10 @@ export class Clients {
       (filter.clientId === undefined || filter.clientId === clientId) &&
       (filter.uid === undefined || filter.uid === value?.client?.uid) &&
       (filter.edgeId === undefined || filter.edgeId === value?.client?.edgeId);
-    if (filter.clientId !== undefined) return [clients.get(filter.clientId)].filter((one) => one !== undefined && matches(one));
+    if (filter.clientId !== undefined) {
+      const client = clients.get(filter.clientId);
+      return client !== undefined && matches(client) ? [client] : [];
+    }
     if (filter.uid !== undefined) return [...this.#fold.connections.ofUser(filter.uid)].filter(matches);
     if (filter.edgeId !== undefined) {
       return [...incarnations.values()].flatMap((run) => [...run.clients]).filter(matches);

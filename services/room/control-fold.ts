@@ -1,6 +1,6 @@
+import type { Message } from "@bufbuild/protobuf";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
 import type { ControlEntry, ControlStore, Unsubscribe } from "../../broker/broker.ts";
 import type { Profile } from "../../gen/baccarat/v1/client_pb.ts";
 import {
@@ -136,7 +136,14 @@ export class ControlFold {
   }
 
   #emit(change: Change): void {
-    for (const listener of this.#listeners) listener(change);
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // What one listener gets wrong must not leave the fold half way through an entry.
+        this.#log.error({ err: error, change: change.kind }, "a change was not handled");
+      }
+    }
   }
 
   #fold(entry: ControlEntry): void {
@@ -151,29 +158,35 @@ export class ControlFold {
   #apply(key: ControlKey, entry: ControlEntry): void {
     switch (key.kind) {
       case "room":
-        return this.presence.putRoom(key.room, this.#read(RoomRecordSchema, entry));
+        this.presence.putRoom(key.room, this.#read(RoomRecordSchema, entry));
+        break;
       case "entry": {
         const value = this.#read(MemberEntrySchema, entry);
         if (value === undefined) this.presence.deleteEntry(key);
         else this.presence.putEntry(key, value, entry.revision, this.#reading);
-        return;
+        break;
       }
       case "client": {
         const value = this.#read(ClientEntrySchema, entry);
         if (value === undefined) this.connections.deleteClient(key.incarnation, key.clientId);
         else this.connections.putClient(key.incarnation, key.clientId, value, entry.revision);
-        return;
+        break;
       }
       case "lease":
-        return this.connections.putLease(key.incarnation, this.#read(EdgeLeaseSchema, entry), entry.revision);
-      case "fence":
-        this.connections.putFence(key.incarnation, this.#read(EdgeFenceSchema, entry));
-        if (entry.value !== undefined) this.presence.fence(key.incarnation);
-        return;
+        this.connections.putLease(key.incarnation, this.#read(EdgeLeaseSchema, entry), entry.revision);
+        break;
+      case "fence": {
+        const fence = this.#read(EdgeFenceSchema, entry);
+        this.connections.putFence(key.incarnation, fence);
+        if (fence !== undefined) this.presence.fence(key.incarnation);
+        break;
+      }
       case "attachment":
-        return this.connections.putAttachment(key.incarnation, entry.value === undefined ? 0 : entry.revision);
+        this.connections.putAttachment(key.incarnation, entry.value === undefined ? 0 : entry.revision);
+        break;
       case "user":
-        return this.#putUser(key.uid, this.#read(UserRecordSchema, entry));
+        this.#putUser(key.uid, this.#read(UserRecordSchema, entry));
+        break;
       case "notice": {
         const notice = this.#read(NoticeRecordSchema, entry);
         if (notice !== undefined) this.#emit({ kind: "notice", notice });

@@ -2,7 +2,11 @@
  * Does `task` for every item, at most `limit` at a time.
  * @throws the first failure, after all tasks under way have settled; items not begun by then are left out.
  */
-export async function eachBounded<T>(items: Iterable<T>, limit: number, task: (item: T) => Promise<void>): Promise<void> {
+export async function eachBounded<T>(
+  items: Iterable<T>,
+  limit: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
   const iterator = items[Symbol.iterator]();
   const failures: unknown[] = [];
   const work = async (): Promise<void> => {

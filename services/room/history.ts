@@ -145,11 +145,7 @@ export class History {
   }
 
   /** Reads on until the page is full of what `pick` takes, or ends. */
-  async #list<T>(
-    kind: string,
-    request: LogRequest,
-    pick: (stored: StoredEvent) => T | undefined,
-  ): Promise<LogPage<T>> {
+  async #list<T>(kind: string, request: LogRequest, pick: (stored: StoredEvent) => T | undefined): Promise<LogPage<T>> {
     const { room, beforeSeq, afterSeq } = request;
     this.#rooms.access(room);
     if (beforeSeq > 0n && afterSeq > 0n) {
@@ -172,11 +168,13 @@ export class History {
       const page = await this.#page(room, forward ? { ...bounds, after: at ?? 0 } : { ...bounds, before: at });
       for (const stored of forward ? page.events : page.events.toReversed()) {
         const item = pick(stored);
-        if (item !== undefined && items.length === size) return done(true);
+        if (item !== undefined) {
+          const cost = eventBytes(stored.event);
+          if (items.length === size || (items.length > 0 && cost > bytes)) return done(true);
+          items.push(item);
+          bytes -= cost;
+        }
         at = stored.seq;
-        if (item === undefined) continue;
-        items.push(item);
-        bytes -= eventBytes(stored.event);
       }
       if (!page.hasMore) return done(false);
       if (items.length === size || bytes <= 0) return done(true);

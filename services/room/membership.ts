@@ -105,7 +105,8 @@ export class Membership {
    */
   async leave(id: EntryId, reason: string): Promise<void> {
     const entry = this.#fold.entry(id.room, id.clientId);
-    if (entry !== undefined && entry.out === undefined && reason !== "left") await this.#evict(entry, { reason, by: "" });
+    if (entry !== undefined && entry.out === undefined && reason !== "left")
+      await this.#evict(entry, { reason, by: "" });
     await this.#writer.delete(keyOf(id));
   }
 
@@ -138,7 +139,8 @@ export class Membership {
   page(room: RoomId, asked: { pageSize: number; pageToken: string }): MembersPage {
     this.#rooms.access(room);
     const users = directUsers(room);
-    if (users) return { members: users.map((uid) => this.#implicitMember(uid)), nextPageToken: "", count: users.length };
+    if (users)
+      return { members: users.map((uid) => this.#implicitMember(uid)), nextPageToken: "", count: users.length };
     const scope = ["members", room];
     const from = decodePageToken(scope, asked.pageToken) ?? "";
     const size = pageSize(asked.pageSize, FIXED.pageDefault, FIXED.pageSize);
@@ -153,7 +155,10 @@ export class Membership {
   }
 
   #evict(entry: FoldedEntry, out: EntryOut): Promise<void> {
-    const evicted: MemberEntry = { ...entry.value, evicted: create(EvictionSchema, { reason: out.reason, by: out.by }) };
+    const evicted: MemberEntry = {
+      ...entry.value,
+      evicted: create(EvictionSchema, { reason: out.reason, by: out.by }),
+    };
     return this.#writer.put(keyOf(entry), MemberEntrySchema, evicted);
   }
 }

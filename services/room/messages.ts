@@ -54,7 +54,8 @@ export class Messages {
     if ((request.room === undefined) === (request.toUid === undefined)) {
       throw new RoomError("invalid_argument", "exactly one of room_id and to_uid is needed");
     }
-    const access = request.toUid === undefined ? this.#plainRoom(request.room) : await this.#conversation(sender, request.toUid);
+    const access =
+      request.toUid === undefined ? this.#plainRoom(request.room) : await this.#conversation(sender, request.toUid);
     const published = await this.#publisher.sendMessage(
       sender,
       { ...access, member: true },
@@ -106,7 +107,8 @@ export class Messages {
   async #deletedBefore(principal: Principal, access: RoomAccess, seq: number): Promise<Event> {
     const deletion = await this.#history.findDeletion(access.room, seq);
     const { body } = deletion?.event ?? { body: undefined };
-    if (deletion === undefined || body?.case !== "deletion") throw new RoomError("not_found", "there is no such message");
+    if (deletion === undefined || body?.case !== "deletion")
+      throw new RoomError("not_found", "there is no such message");
     if (body.value.byUid !== senderUid(principal)) authorize(principal, "delete_any", access);
     return toEvent(deletion);
   }

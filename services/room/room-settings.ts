@@ -4,31 +4,21 @@ import { type Room, RoomSchema } from "../../gen/baccarat/v1/room_pb.ts";
 import { RoomError } from "../errors.ts";
 import { characters, FIXED, LIMIT_TABLE } from "../limits.ts";
 
-/** The settings an owner may choose: everything else in a Room is output only. */
-const SETTINGS = {
-  title: { isSet: (room) => room.title !== "", copy: (from, to) => void (to.title = from.title) },
-  capacity: { isSet: (room) => room.capacity !== 0, copy: (from, to) => void (to.capacity = from.capacity) },
-  private: { isSet: (room) => room.private, copy: (from, to) => void (to.private = from.private) },
-  slow_mode_ms: { isSet: (room) => room.slowModeMs !== 0, copy: (from, to) => void (to.slowModeMs = from.slowModeMs) },
-  frozen: { isSet: (room) => room.frozen, copy: (from, to) => void (to.frozen = from.frozen) },
-  metadata: {
-    isSet: (room) => Object.keys(room.metadata).length > 0,
-    copy: (from, to) => void (to.metadata = { ...from.metadata }),
-  },
-} as const satisfies Record<string, Setting>;
+/** The settings an owner may choose, by their paths; everything else in a Room is output only. */
+const SETTINGS: ReadonlyMap<string, Setting> = new Map([
+  ["title", "title"],
+  ["capacity", "capacity"],
+  ["private", "private"],
+  ["slow_mode_ms", "slowModeMs"],
+  ["frozen", "frozen"],
+  ["metadata", "metadata"],
+]);
 
-interface Setting {
-  /** True when the setting is not at its default. */
-  isSet(room: Room): boolean;
-  copy(from: Room, to: Room): void;
-}
+type Setting = "title" | "capacity" | "private" | "slowModeMs" | "frozen" | "metadata";
 
 /** A new room with the settings of `asked` and nothing else of it. @throws RoomError invalid_argument. */
 export function newSettings(asked: Room): Room {
-  const room = create(RoomSchema, { roomId: asked.roomId });
-  for (const setting of Object.values(SETTINGS)) setting.copy(asked, room);
-  checkSettings(room);
-  return room;
+  return withSettings(create(RoomSchema, { roomId: asked.roomId }), asked, SETTINGS.values());
 }
 
 /**
@@ -36,18 +26,26 @@ export function newSettings(asked: Room): Room {
  * @throws RoomError invalid_argument.
  */
 export function maskedSettings(room: Room, asked: Room, mask: FieldMask | undefined): Room {
-  const result: Room = { ...room };
-  for (const setting of mask === undefined ? setIn(asked) : mask.paths.map(settingAt)) setting.copy(asked, result);
+  const settings =
+    mask === undefined ? [...SETTINGS.values()].filter((setting) => isSet(asked[setting])) : mask.paths.map(at);
+  return withSettings(room, asked, settings);
+}
+
+function withSettings(room: Room, asked: Room, settings: Iterable<Setting>): Room {
+  const chosen = Object.fromEntries([...settings].map((setting) => [setting, asked[setting]]));
+  const result: Room = { ...room, ...chosen };
   checkSettings(result);
   return result;
 }
 
-function setIn(asked: Room): Setting[] {
-  return Object.values(SETTINGS).filter((setting) => setting.isSet(asked));
+/** True when it is not at its default. */
+function isSet(value: Room[Setting]): boolean {
+  return typeof value === "object" ? Object.keys(value).length > 0 : Boolean(value);
 }
 
-function settingAt(path: string): Setting {
-  if (Object.hasOwn(SETTINGS, path)) return SETTINGS[path as keyof typeof SETTINGS];
+function at(path: string): Setting {
+  const setting = SETTINGS.get(path);
+  if (setting !== undefined) return setting;
   throw invalid("update_mask", `no setting has the path ${JSON.stringify(path.slice(0, FIXED.nameChars))}`);
 }
 

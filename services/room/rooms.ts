@@ -70,7 +70,7 @@ export class Rooms {
   }
 
   /** Stores a room's settings. @throws RoomError already_exists, invalid_argument, unavailable. */
-  create(room: RoomId, asked: Room): Promise<Room> {
+  async create(room: RoomId, asked: Room): Promise<Room> {
     requirePlain(room);
     const settings = newSettings({ ...asked, roomId: room });
     return this.#changes.run(room, async () => {
@@ -111,7 +111,7 @@ export class Rooms {
    * Changes the settings named by the mask; without one, those that `asked` does not leave at their defaults.
    * @throws RoomError room_not_found, invalid_argument, unavailable.
    */
-  update(room: RoomId, asked: Room, mask: FieldMask | undefined): Promise<Room> {
+  async update(room: RoomId, asked: Room, mask: FieldMask | undefined): Promise<Room> {
     requirePlain(room);
     return this.#changes.run(room, async () => {
       // Not the fold: another replica may have acknowledged a change that has not come here yet.
@@ -129,7 +129,7 @@ export class Rooms {
    * deleted room does nothing.
    * @throws RoomError room_not_found for an id that never was a room, invalid_argument, unavailable.
    */
-  delete(room: RoomId): Promise<void> {
+  async delete(room: RoomId): Promise<void> {
     requirePlain(room);
     return this.#changes.run(room, async () => {
       const stored = await this.#stored(room);

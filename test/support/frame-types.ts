@@ -18,6 +18,7 @@ export interface Welcome {
   readonly session: string;
   readonly heartbeat_ms: number;
   readonly token_expires_at: string | null;
+  readonly epoch: string;
   readonly direct: readonly { readonly room_id: string; readonly uid: string; readonly seq: number }[];
   readonly limits: Readonly<Record<string, number>>;
 }

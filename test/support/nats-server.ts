@@ -56,7 +56,7 @@ export class NatsServers implements AsyncDisposable {
               `server_name: n${node.index}`,
               `listen: "${HOST}:${node.client}"`,
               `http: "${HOST}:${node.monitor}"`,
-              `jetstream { store_dir: "${join(directory, `n${node.index}`)}", max_file_store: 2G, max_memory_store: 256M }`,
+              `jetstream { store_dir: "${join(directory, `n${node.index}`)}", max_file_store: 100G, max_memory_store: 256M }`,
               options.size > 1 ? cluster : "",
               options.config ?? "",
             ].join("\n"),

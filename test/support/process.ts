@@ -34,6 +34,9 @@ export interface Addresses {
 export const START_MS = 10_000;
 
 const LISTENING = "listening";
+const ENTRY = process.env.PRODUCT_ENTRY ?? join(ROOT, "bin/start.js");
+/** As in package.json's `start`. */
+const FLAGS = ["--disable-warning=ExperimentalWarning"];
 const SHOWN_OUTPUT = 4_000;
 
 const running = new Set<ChildProcess>();
@@ -60,7 +63,7 @@ export class ProductProcess {
 
   /** Starts a process and does not wait: for those that are expected to fail. */
   constructor(options: ProcessOptions = {}) {
-    const [command, ...first] = options.command ?? [process.execPath, join(ROOT, "bin/start.js")];
+    const [command, ...first] = options.command ?? [process.execPath, ...FLAGS, ENTRY];
     this.#child = spawn(command, [...first, ...(options.args ?? [])], {
       cwd: options.cwd ?? ROOT,
       env: {

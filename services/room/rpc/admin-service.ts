@@ -7,13 +7,14 @@ import { optional, parsedRoomId, parsedUid } from "./decode.ts";
 export function adminService({ clients, edges, notices }: ControlPlane): ServiceImpl<typeof AdminService> {
   return {
     listClients({ pageSize, pageToken, uid, roomId, edgeId }) {
-      return clients.list({
+      const page = clients.list({
         pageSize,
         pageToken,
         uid: optional(uid, parsedUid),
         roomId: optional(roomId, parsedRoomId),
         edgeId: optional(edgeId, String),
       });
+      return { ...page, clients: [...page.clients] };
     },
     async disconnectClients({ uid, clientId, edgeId, reason }) {
       const filter = {

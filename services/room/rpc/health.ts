@@ -16,14 +16,13 @@ export interface HealthOptions {
   readonly services: ReadonlySet<string>;
   /** How often watchers look, in milliseconds. Default 1,000. */
   readonly pollMs?: number;
+  /** Watchers at a time, who need no token; more are answered `unavailable`. Default 1,000. */
+  readonly maxWatchers?: number;
 }
-
-/** Anyone may watch, so watchers are counted. */
-const MAX_WATCHERS = 1_000;
 
 /** grpc.health.v1.Health: every service is as ready as the process. */
 export function healthService(options: HealthOptions): ServiceImpl<typeof Health> {
-  const { services, pollMs = 1_000 } = options;
+  const { services, pollMs = 1_000, maxWatchers = 1_000 } = options;
   const status = () => (options.ready() ? Status.SERVING : Status.NOT_SERVING);
   let watchers = 0;
 
@@ -45,7 +44,7 @@ export function healthService(options: HealthOptions): ServiceImpl<typeof Health
       { service }: HealthCheckRequest,
       { signal }: HandlerContext,
     ): AsyncGenerator<Pick<HealthCheckResponse, "status">> {
-      if (watchers >= MAX_WATCHERS) throw new RoomError("unavailable", "too many watchers");
+      if (watchers >= maxWatchers) throw new RoomError("unavailable", "too many watchers");
       watchers++;
       try {
         let last: Status | undefined;

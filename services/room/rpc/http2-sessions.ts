@@ -19,7 +19,8 @@ export class Http2Sessions {
 
   constructor(options: { pingMs: number; log: Logger }) {
     this.#log = options.log;
-    this.#timer = setInterval(() => this.#pingAll(), options.pingMs).unref();
+    // Timers come before input: after a pause of this process the answers that came meanwhile are to be read first.
+    this.#timer = setInterval(() => setImmediate(() => this.#pingAll()), options.pingMs).unref();
   }
 
   /** Watches a session until it closes. */
@@ -38,6 +39,7 @@ export class Http2Sessions {
 
   #pingAll(): void {
     for (const watched of this.#watched) {
+      if (watched.session.destroyed) continue;
       if (watched.waiting) {
         this.#log.info("RPC client does not answer pings");
         watched.session.destroy();

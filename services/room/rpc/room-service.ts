@@ -13,7 +13,10 @@ export function roomService({ rooms, membership, messages, history }: ControlPla
       return { room: await rooms.create(parsedRoomId(room.roomId, "room.room_id"), room) };
     },
     getRoom: ({ roomId }) => ({ room: rooms.get(parsedRoomId(roomId)) }),
-    listRooms: (request) => rooms.list(request),
+    listRooms(request) {
+      const page = rooms.list(request);
+      return { ...page, rooms: [...page.rooms] };
+    },
     async updateRoom(request) {
       const room = required(request.room, "room");
       return { room: await rooms.update(parsedRoomId(room.roomId, "room.room_id"), room, request.updateMask) };
@@ -22,7 +25,10 @@ export function roomService({ rooms, membership, messages, history }: ControlPla
       await rooms.delete(parsedRoomId(roomId));
       return {};
     },
-    listMembers: ({ roomId, ...page }) => membership.page(parsedRoomId(roomId), page),
+    listMembers({ roomId, ...asked }) {
+      const page = membership.page(parsedRoomId(roomId), asked);
+      return { ...page, members: [...page.members] };
+    },
     async kickMember({ roomId, uid, reason }, { values }) {
       await membership.kick(parsedRoomId(roomId), parsedUid(uid), reason, senderUid(values.get(callerKey)));
       return {};
@@ -46,11 +52,11 @@ export function roomService({ rooms, membership, messages, history }: ControlPla
     },
     async listMessages(request) {
       const { items, ...page } = await history.listMessages(logRequest(request));
-      return { messages: items, ...page };
+      return { ...page, messages: [...items] };
     },
     async listEvents(request) {
       const { items, ...page } = await history.listEvents(logRequest(request));
-      return { events: items, ...page };
+      return { ...page, events: [...items] };
     },
     async deleteMessage({ roomId, seq }, { values }) {
       const access = rooms.access(parsedRoomId(roomId));

@@ -51,6 +51,7 @@ export function conversation(topology: Topology): void {
         heartbeat_ms: 8_000,
         token_expires_at: null,
         direct: [],
+        epoch: expect.stringMatching(/./),
         limits: {
           max_frame_bytes: 65_536,
           max_message_chars: 4_000,

@@ -76,13 +76,13 @@ export function direct(topology: Topology): void {
       }
     });
 
-    it("wait for a guest who was away, and are listed in its welcome", async () => {
+    it("wait for a guest who was away", async () => {
       await using crowd = new Crowd(topology);
-      const [ann, bob] = [await crowd.connect({ query: { room_id: "", username: "Ann" } }), await crowd.connect()];
+      const [ann, bob] = [await crowd.connect(), await crowd.connect()];
+      await bob.request("ping");
       await bob.close();
-      const { room_id: conversation, seq } = await ann.request("send_message", { to_uid: bob.uid, message: "later" });
+      const { room_id: conversation } = await ann.request("send_message", { to_uid: bob.uid, message: "later" });
       const back = await crowd.resume(bob.welcome.session);
-      expect(back.welcome.direct).toMatchObject([{ room_id: conversation, uid: ann.uid, username: "Ann", seq }]);
       expect(texts(await back.request("get_history", { room_id: conversation }))).toEqual(["later"]);
     });
   });

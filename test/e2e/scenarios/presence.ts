@@ -112,7 +112,7 @@ export function presence(topology: Topology): void {
     it("refuses a session that nobody was given", async () => {
       await using crowd = new Crowd(topology);
       const ann = await crowd.connect();
-      for (const session of ["x", "x".repeat(64), `${ann.welcome.session}x`, "a.b.c", 5, null]) {
+      for (const session of ["x", "x".repeat(64), `${ann.welcome.session}x`, "a.b.c", 5, {}]) {
         const client = await crowd.open();
         const error = await client.refused("login", { session });
         expect(["unauthenticated", "invalid_argument"], JSON.stringify(session)).toContain(error.code);

@@ -100,7 +100,7 @@ export function recovery(topology: Topology): void {
       const room = newRoom("storm");
       const ann = await crowd.join(room);
       const { epoch, seq: start } = await ann.request("join_room", { room_id: room });
-      const acks = Promise.all(Array.from({ length: 2_000 }, (_, index) => ann.say(room, `${index}`)));
+      const storm = new Storm(ann, room);
       const joiners: TestClient[] = [];
       for (let index = 0; index < 10; index++) {
         joiners.push(await crowd.join(room, { edge: index }));
@@ -116,7 +116,7 @@ export function recovery(topology: Topology): void {
       const position = seqsSeen(lost, room).at(-1) ?? start;
       const back = await crowd.connect({ edge: 1 });
       const rejoined = await back.request("join_room", { room_id: room, since: { epoch, seq: position } });
-      const seqs = (await acks).map((ack) => ack.seq);
+      const seqs = await storm.end();
       const end = seqs.at(-1);
       for (const joiner of [...joiners, back]) {
         if (seqsSeen(joiner, room).at(-1) !== end) await joiner.next("new_message", (message) => message.seq === end);
@@ -133,3 +133,31 @@ export function recovery(topology: Topology): void {
     });
   });
 }
+
+/** One client's messages, a window of them at a time, until told to end. */
+class Storm {
+  readonly #done: Promise<number[]>;
+  #over = false;
+
+  constructor(client: TestClient, room: string) {
+    this.#done = this.#rage(client, room);
+  }
+
+  /** Ends it; resolves with the seqs of all messages. */
+  end(): Promise<number[]> {
+    this.#over = true;
+    return this.#done;
+  }
+
+  async #rage(client: TestClient, room: string): Promise<number[]> {
+    const seqs: number[] = [];
+    while (!this.#over) {
+      const acks = await Promise.all(Array.from({ length: STORM_WINDOW }, (_, index) => client.say(room, `${index}`)));
+      seqs.push(...acks.map((ack) => ack.seq));
+    }
+    return seqs;
+  }
+}
+
+/** Enough for the storm never to pause, and few enough for recovery to stay within 300 events at times. */
+const STORM_WINDOW = 20;

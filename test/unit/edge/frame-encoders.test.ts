@@ -266,7 +266,16 @@ describe("encoders", () => {
   });
 
   it("writes null where there is no time", () => {
-    const welcome = { uid: "u", username: "n", avatarId: "", clientId: "c", edgeId: "e", session: "s", direct: [], epoch: "e" };
+    const welcome = {
+      uid: "u",
+      username: "n",
+      avatarId: "",
+      clientId: "c",
+      edgeId: "e",
+      session: "s",
+      direct: [],
+      epoch: "e",
+    };
     const json = encodeWelcome({ ...welcome, tokenExpiresAt: undefined, limits: DEFAULT_LIMITS });
     expect(JSON.parse(json).payload).toMatchObject({ token_expires_at: null, direct: [] });
     const members = [create(MemberSchema, { uid: "u" })];

@@ -23,6 +23,7 @@ describe("Metrics", () => {
       "baccarat_recoveries_total counter",
       "baccarat_refills_total counter",
       "baccarat_refused_total counter",
+      "baccarat_rpc_seconds histogram",
       "baccarat_rpc_total counter",
       "baccarat_sweeps_total counter",
     ]);

@@ -1,8 +1,9 @@
-import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
 import { RoomService } from "../../../../gen/baccarat/v1/room_service_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../../../gen/health/v1/health_pb.ts";
+import { healthService } from "../../../../services/room/rpc/health.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { startRpc, TOKENS } from "./rpc-fixture.ts";
 
@@ -29,6 +30,24 @@ describe("grpc.health.v1.Health", () => {
     const watch = client(rpc).watch({ service: "baccarat.v1.Nope" })[Symbol.asyncIterator]();
     expect((await watch.next()).value.status).toBe(Status.SERVICE_UNKNOWN);
     await watch.return?.();
+  });
+
+  it("has room for so many watchers, and again when one leaves", async () => {
+    const health = healthService({ ready: () => true, services: new Set(), maxWatchers: 1, pollMs: 5 });
+    const transport = createRouterTransport((router) => router.service(Health, health));
+    const leaving = new AbortController();
+    const watch = (signal?: AbortSignal) =>
+      createClient(Health, transport)
+        .watch({}, signal ? { signal } : {})
+        [Symbol.asyncIterator]();
+    const first = watch(leaving.signal);
+    await first.next();
+    await expect(watch().next()).rejects.toThrow();
+    const left = expect(first.next()).rejects.toThrow();
+    leaving.abort();
+    await left;
+    const next = await eventually("the place to be free", () => watch().next());
+    expect(next.value?.status).toBe(Status.SERVING);
   });
 
   it("pushes every change to watchers until the process stops", async () => {

@@ -84,7 +84,7 @@ describe("Listener", () => {
   });
 
   it("closes HTTP/2 connections that stop answering pings, and only those", async () => {
-    await using listener = await open({ timings: { pingMs: 30 } });
+    await using listener = await open({ timings: { pingMs: 250 } });
     const mute = await dial(listener.port);
     await write(mute, PREFACE);
     mute.write(EMPTY_SETTINGS);

@@ -1,0 +1,122 @@
+import type { Logger } from "../services/log.ts";
+import type { BrokerHealth, Unsubscribe } from "./broker.ts";
+import type { JetStreamApi, StreamInfo } from "./nats-api.ts";
+import type { NatsLink } from "./nats-link.ts";
+
+/** Debian's server; older ones were never tried. */
+const OLDEST_VERSION = "2.9.10";
+/** Before this, conditions on revisions fail in clusters, and so do elections now and then (nats-server 244dda809). */
+const OLDEST_CLUSTER_VERSION = "2.9.21";
+
+const WELL_MS = 2_000;
+const AILING_MS = 250;
+const PROBE_MS = 1_500;
+
+/** What is wrong with a server's version for what it is used for; undefined when nothing is. */
+export function versionWarning(version: string, clustered: boolean): string | undefined {
+  if (!clustered || !isOlder(version, OLDEST_CLUSTER_VERSION)) return undefined;
+  return `nats-server ${version} has known faults in a cluster: ${OLDEST_CLUSTER_VERSION} or newer is recommended`;
+}
+
+/** Watches whether the broker can store: connected, with leaders for both streams, and they the ones that were opened. */
+export class Health {
+  readonly #link: NatsLink;
+  readonly #api: JetStreamApi;
+  readonly #log: Logger;
+  readonly #streams: readonly { readonly name: string; readonly created: string }[];
+  readonly #listeners = new Set<(health: BrokerHealth) => void>();
+  readonly #stopListening: Unsubscribe;
+  #current: BrokerHealth = { ok: true };
+  #timer: NodeJS.Timeout | undefined;
+  #probing = false;
+  #stopped = false;
+
+  /** @param options.streams both streams as they were opened. */
+  constructor(options: {
+    readonly link: NatsLink;
+    readonly api: JetStreamApi;
+    readonly log: Logger;
+    readonly streams: readonly { readonly name: string; readonly created: string }[];
+  }) {
+    this.#link = options.link;
+    this.#api = options.api;
+    this.#log = options.log;
+    this.#streams = options.streams;
+    this.#stopListening = this.#link.onChange((connected) => {
+      // At once, so that a break too short for a probe shows too: live events were missed in it.
+      if (!connected) this.#become({ ok: false, reason: "not connected to NATS" });
+      this.check();
+    });
+    this.check();
+  }
+
+  /** The state as last seen. */
+  get current(): BrokerHealth {
+    return this.#current;
+  }
+
+  /** Calls back after every change. */
+  onChange(listener: (health: BrokerHealth) => void): Unsubscribe {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Looks now: something failed, or came back. */
+  check(): void {
+    if (!this.#stopped && !this.#probing) void this.#probe();
+  }
+
+  /** Ends it; the state stays as it is. Idempotent. */
+  stop(): void {
+    this.#stopped = true;
+    this.#stopListening();
+    clearTimeout(this.#timer);
+  }
+
+  async #probe(): Promise<void> {
+    this.#probing = true;
+    const reason = await this.#findFault();
+    this.#probing = false;
+    if (this.#stopped) return;
+    this.#become(reason === undefined ? { ok: true } : { ok: false, reason });
+    this.#schedule();
+  }
+
+  async #findFault(): Promise<string | undefined> {
+    if (!this.#link.connected) return "not connected to NATS";
+    if (isOlder(this.#link.version, OLDEST_VERSION)) {
+      return `nats-server ${this.#link.version} is too old: ${OLDEST_VERSION} is needed`;
+    }
+    const faults = await Promise.all(this.#streams.map((stream) => this.#findStreamFault(stream.name, stream.created)));
+    return this.#link.connected ? faults.find((fault) => fault !== undefined) : "not connected to NATS";
+  }
+
+  async #findStreamFault(name: string, created: string): Promise<string | undefined> {
+    try {
+      const info = await this.#api.call<StreamInfo>(`STREAM.INFO.${name}`, undefined, PROBE_MS);
+      if (info.created === created) return undefined;
+      return `stream ${name} was created anew: positions mean nothing any more, restart this process`;
+    } catch (error) {
+      return `stream ${name} has no leader: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+
+  #become(health: BrokerHealth): void {
+    const before = this.#current;
+    const isSame = before.ok === health.ok && (health.ok || before.ok || before.reason === health.reason);
+    if (isSame) return;
+    this.#current = health;
+    if (health.ok) this.#log.info("broker is well again");
+    else this.#log.warn({ reason: health.reason }, "broker is not well");
+    for (const listener of this.#listeners) listener(health);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.check(), this.#current.ok ? WELL_MS : AILING_MS);
+  }
+}
+
+function isOlder(version: string, than: string): boolean {
+  return version.localeCompare(than, "en", { numeric: true }) < 0;
+}

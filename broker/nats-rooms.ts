@@ -1,0 +1,152 @@
+import { FIXED } from "../services/limits.ts";
+import type { Logger } from "../services/log.ts";
+import type { JetStreamApi } from "./nats-api.ts";
+import { Feed, type FeedMessage } from "./nats-feed.ts";
+import { RoomIndex, type RoomWindow } from "./nats-index.ts";
+import type { NatsLink } from "./nats-link.ts";
+import type { Scanner } from "./nats-scan.ts";
+import { DELETES_HEADER, type Wiper } from "./nats-wipe.ts";
+import type { NatsNames } from "./subjects.ts";
+
+/** What is shown of a room, as of a moment. */
+export interface RoomView extends RoomWindow {
+  /** End of the log at that moment: every event of the room up to here is in the window, none after it. */
+  readonly end: number;
+}
+
+/** Knows what is shown of each room. */
+export interface RoomViews {
+  /** What is shown now, reflecting everything acknowledged before the call. @throws RoomError unavailable. */
+  view(subject: string): Promise<RoomView>;
+  /** Notes that an event it showed twice was not there: somebody took it out by hand. */
+  missing(subject: string, seq: number): void;
+}
+
+/** Read at the start: this many of the newest events, 5 s; older ones are looked for when a room is asked for. */
+const INDEXED_EVENTS = 2_000_000;
+const SWEEP_MS = 60_000;
+
+/** How to open the index. */
+export interface IndexedRoomsOptions {
+  readonly link: NatsLink;
+  readonly api: JetStreamApi;
+  readonly log: Logger;
+  readonly names: NatsNames;
+  readonly index: RoomIndex;
+  readonly scanner: Scanner;
+  readonly wiper: Wiper;
+  readonly maxMessages: number;
+}
+
+/** Keeps the index by hearing the whole log, without its bodies. */
+export class IndexedRooms implements RoomViews {
+  readonly #options: IndexedRoomsOptions;
+  readonly #feed: Feed;
+  readonly #sweeper: NodeJS.Timeout;
+
+  /** Reads the log's newest events. @throws RoomError unavailable after `withinMs`. */
+  static async open(options: IndexedRoomsOptions, withinMs: number): Promise<IndexedRooms> {
+    const { state } = await options.api.info(options.names.logStream);
+    const first = Math.max(1, state.first_seq);
+    const from = Math.max(first, state.last_seq - INDEXED_EVENTS + 1);
+    options.index.begin(first, from);
+    const rooms = new IndexedRooms(options, from);
+    try {
+      await rooms.#feed.reached(state.last_seq, withinMs);
+      return rooms;
+    } catch (error) {
+      rooms.stop();
+      throw error;
+    }
+  }
+
+  private constructor(options: IndexedRoomsOptions, from: number) {
+    this.#options = options;
+    this.#feed = new Feed({
+      link: options.link,
+      api: options.api,
+      log: options.log,
+      stream: options.names.logStream,
+      filter: options.names.allLog,
+      headersOnly: true,
+      start: { after: from - 1 },
+      onMessage: (message) => this.#onMessage(message),
+    });
+    this.#sweeper = setInterval(() => options.index.sweep(), SWEEP_MS);
+  }
+
+  async view(subject: string): Promise<RoomView> {
+    const { index, api, names } = this.#options;
+    const { first_seq: first, last_seq: last } = (await api.info(names.logStream)).state;
+    if (first > last) this.#feed.skipTo(first);
+    await this.#feed.reached(last, FIXED.requestMs);
+    index.settle(first);
+    if (!index.isComplete(subject)) await this.#complete(subject);
+    return { ...index.window(subject), end: Math.max(last, this.#feed.position) };
+  }
+
+  missing(subject: string, seq: number): void {
+    this.#options.index.delete(subject, seq);
+  }
+
+  /** Stops hearing the log. Idempotent. */
+  stop(): void {
+    clearInterval(this.#sweeper);
+    this.#feed.stop();
+  }
+
+  async #complete(subject: string): Promise<void> {
+    const { index, scanner, maxMessages } = this.#options;
+    const seqs = await scanner.seqs(subject, maxMessages + 1);
+    // Rooms that never were must not cost memory: anybody can ask for them.
+    if (seqs.length > 0) index.fill(subject, seqs);
+  }
+
+  #onMessage({ seq, subject, msg }: FeedMessage): void {
+    const { index, wiper } = this.#options;
+    index.add(subject, seq);
+    const deleted = Number(msg.headers?.get(DELETES_HEADER) || 0);
+    if (deleted > 0 && index.delete(subject, deleted)) wiper.redo(subject, deleted);
+  }
+}
+
+/** Has no index: looks through the log each time. For processes that seldom read, and little. */
+export class ScannedRooms implements RoomViews {
+  readonly #api: JetStreamApi;
+  readonly #scanner: Scanner;
+  readonly #stream: string;
+  readonly #maxMessages: number;
+  readonly #trimmedTo: () => Promise<number | undefined>;
+
+  constructor(options: {
+    readonly api: JetStreamApi;
+    readonly scanner: Scanner;
+    readonly stream: string;
+    readonly maxMessages: number;
+    /** TrimRecord's number. */
+    readonly trimmedTo: () => Promise<number | undefined>;
+  }) {
+    this.#api = options.api;
+    this.#scanner = options.scanner;
+    this.#stream = options.stream;
+    this.#maxMessages = options.maxMessages;
+    this.#trimmedTo = options.trimmedTo;
+  }
+
+  async view(subject: string): Promise<RoomView> {
+    const { last_seq: last } = (await this.#api.info(this.#stream)).state;
+    const seqs = await this.#scanner.seqs(subject, this.#maxMessages + 1);
+    // Read last: what retention took meanwhile is missing in the scan.
+    const [{ state }, trimmedTo] = await Promise.all([this.#api.info(this.#stream), this.#trimmedTo()]);
+    const index = new RoomIndex({ maxMessages: this.#maxMessages });
+    index.begin(state.first_seq, state.first_seq);
+    for (const seq of seqs) index.add(subject, seq);
+    index.settle(state.first_seq);
+    if (trimmedTo !== undefined) index.trimmedTo(trimmedTo);
+    return { ...index.window(subject), end: Math.max(last, seqs.at(-1) ?? 0) };
+  }
+
+  missing(): void {
+    // The next scan will not find it.
+  }
+}

@@ -1,0 +1,186 @@
+import { toBinary } from "@bufbuild/protobuf";
+import { nuid } from "@nats-io/transport-node";
+import { type Event, EventSchema, type Signal } from "../gen/baccarat/v1/event_pb.ts";
+import type { RoomId } from "../services/ids.ts";
+import type { Logger } from "../services/log.ts";
+import type {
+  Broker,
+  BrokerHealth,
+  ControlStore,
+  HistoryPage,
+  HistoryRange,
+  Published,
+  PublishOptions,
+  RoomListener,
+  RoomPosition,
+  StoredEvent,
+  Unsubscribe,
+} from "./broker.ts";
+import { Feed } from "./nats-feed.ts";
+import { versionWarning } from "./nats-health.ts";
+import { NatsLink } from "./nats-link.ts";
+import { assemble, type NatsParts } from "./nats-open.ts";
+import type { NatsOptions } from "./nats-options.ts";
+import { unavailable } from "./nats-publish.ts";
+import { DELETES_HEADER } from "./nats-wipe.ts";
+
+export type { NatsAuth } from "./nats-link.ts";
+export type { NatsOptions } from "./nats-options.ts";
+
+const OPEN_MS = 60_000;
+const FLUSH_MS = 1_000;
+
+/** What the engine did since it was opened, for metrics. */
+export interface NatsCounts {
+  /** Messages stored in either stream, attempts beyond the first, and messages given up. */
+  readonly stored: number;
+  readonly retried: number;
+  readonly failed: number;
+  /** Messages that are no event or signal. */
+  readonly undecodable: number;
+}
+
+/**
+ * Opens the NATS engine: one JetStream stream stores the log and repeats it live, one key-value bucket is the control log.
+ * An acknowledged publish survives kill -9 of every node; not promised: power loss within the servers' sync interval.
+ * @throws BrokerOpenError
+ */
+export async function openNatsBroker(options: NatsOptions): Promise<NatsBroker> {
+  const openMs = options.openMs ?? OPEN_MS;
+  const deadline = performance.now() + openMs;
+  const { servers, auth, log } = options;
+  const link = await NatsLink.open({ servers, auth, name: options.name ?? "baccarat", openMs, log });
+  try {
+    return new NatsBroker(await assemble(link, options, deadline), log);
+  } catch (error) {
+    await link.close(0);
+    throw error;
+  }
+}
+
+/** The Broker of many processes. */
+export class NatsBroker implements Broker {
+  readonly epoch: string;
+  readonly control: ControlStore;
+  readonly #parts: NatsParts;
+  readonly #log: Logger;
+  readonly #tails = new Set<Feed>();
+  readonly #deletions = new Set<Promise<void>>();
+  #closing: Promise<void> | undefined;
+
+  /** For openNatsBroker. */
+  constructor(parts: NatsParts, log: Logger) {
+    this.epoch = parts.epoch;
+    this.control = parts.control;
+    this.#parts = parts;
+    this.#log = log;
+    if (this.warning !== undefined) log.warn(this.warning);
+  }
+
+  /** What an operator should know of the servers, for /readyz; undefined when there is nothing. */
+  get warning(): string | undefined {
+    return versionWarning(this.#parts.link.version, this.#parts.link.clustered);
+  }
+
+  /** What was done so far. */
+  get counts(): NatsCounts {
+    return { ...this.#parts.writer.counts, undecodable: this.#parts.decoder.failures };
+  }
+
+  health(): BrokerHealth {
+    return this.#closing ? { ok: false, reason: "the broker is closed" } : this.#parts.health.current;
+  }
+
+  onHealth(listener: (health: BrokerHealth) => void): Unsubscribe {
+    return this.#parts.health.onChange(listener);
+  }
+
+  async publish(room: RoomId, event: Event, options: PublishOptions = {}): Promise<Published> {
+    const subject = this.#parts.names.log(room);
+    const deleted = event.body.case === "deletion" ? Number(event.body.value.deletedSeq) : 0;
+    const ack = await this.#parts.writer.write(subject, toBinary(EventSchema, event), {
+      id: options.dedupeId ?? nuid.next(),
+      lane: options.lane,
+      ...(deleted > 0 ? { headers: { [DELETES_HEADER]: String(deleted) } } : {}),
+    });
+    if (deleted > 0) await this.#wipe(subject, deleted);
+    return { seq: ack.seq, duplicate: options.dedupeId !== undefined && ack.duplicate };
+  }
+
+  async subscribe(room: RoomId, listener: RoomListener): Promise<Unsubscribe> {
+    this.#refuseWhenClosed();
+    return this.#parts.live.subscribe(room, listener);
+  }
+
+  async subscribeDirect(listener: (stored: StoredEvent) => void): Promise<Unsubscribe> {
+    this.#refuseWhenClosed();
+    return this.#parts.live.subscribeDirect(listener);
+  }
+
+  async tail(after: number, listener: (stored: StoredEvent) => void): Promise<Unsubscribe> {
+    this.#refuseWhenClosed();
+    const { link, api, names, decoder } = this.#parts;
+    const feed = new Feed({
+      link,
+      api,
+      log: this.#log,
+      stream: names.logStream,
+      filter: names.allLog,
+      headersOnly: false,
+      start: { after },
+      onMessage: ({ seq, subject, msg }) => {
+        const event = decoder.event(msg.data, seq);
+        if (event) listener({ room: names.room(subject), seq, prevSeq: 0, event });
+      },
+    });
+    this.#tails.add(feed);
+    return () => {
+      this.#tails.delete(feed);
+      feed.stop();
+    };
+  }
+
+  signal(room: RoomId, signal: Signal): void {
+    if (!this.#closing) this.#parts.live.signal(room, signal);
+  }
+
+  async history(room: RoomId, range: HistoryRange): Promise<HistoryPage> {
+    this.#refuseWhenClosed();
+    return this.#parts.history.page(room, range);
+  }
+
+  async position(room: RoomId): Promise<RoomPosition> {
+    this.#refuseWhenClosed();
+    return this.#parts.history.position(room);
+  }
+
+  async logEnd(): Promise<number> {
+    this.#refuseWhenClosed();
+    return (await this.#parts.api.info(this.#parts.names.logStream)).state.last_seq;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { writer, requests, link, stops } = this.#parts;
+    await writer.close();
+    await Promise.allSettled(this.#deletions);
+    for (const feed of this.#tails) feed.stop();
+    for (const stop of stops) stop();
+    requests.close();
+    await link.close(FLUSH_MS);
+  }
+
+  #wipe(subject: string, seq: number): Promise<void> {
+    const wiping = this.#parts.wiper.wipe(subject, seq).finally(() => this.#deletions.delete(wiping));
+    this.#deletions.add(wiping);
+    return wiping;
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing) throw unavailable("the broker is closed");
+  }
+}

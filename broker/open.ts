@@ -1,0 +1,35 @@
+import type { Config } from "../services/config.ts";
+import type { Logger } from "../services/log.ts";
+import type { Broker } from "./broker.ts";
+import { openEmbeddedBroker } from "./embedded.ts";
+import { type NatsAuth, openNatsBroker } from "./nats.ts";
+
+/**
+ * Opens the engine that the configuration names: NATS where NATS_URL is set, else the embedded one.
+ * @throws BrokerOpenError
+ */
+export function openBroker({ config, log }: { readonly config: Config; readonly log: Logger }): Promise<Broker> {
+  const retention = {
+    maxMessages: config.historyMaxMessages,
+    maxAgeMs: config.historyMaxAge,
+    maxBytes: config.historyMaxBytes,
+  };
+  if (config.natsUrl === undefined) return openEmbeddedBroker({ dataDir: config.dataDir, retention, log });
+  return openNatsBroker({
+    servers: config.natsUrl,
+    auth: natsAuth(config),
+    prefix: config.natsPrefix,
+    replicas: config.natsReplicas,
+    retention,
+    owner: config.role !== "edge",
+    name: config.edgeId ?? `${config.natsPrefix}-${config.role}`,
+    log,
+  });
+}
+
+/** Undefined when the servers' URLs hold the credentials, or none are needed. */
+function natsAuth({ natsCreds, natsUser, natsPassword, natsToken }: Config): NatsAuth | undefined {
+  if (natsCreds !== undefined) return { credsFile: natsCreds };
+  if (natsUser !== undefined && natsPassword !== undefined) return { user: natsUser, password: natsPassword };
+  return natsToken === undefined ? undefined : { token: natsToken };
+}

@@ -1,0 +1,183 @@
+import { randomBytes } from "node:crypto";
+import { join, resolve } from "node:path";
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import type { Broker } from "./broker/broker.ts";
+import { openBroker } from "./broker/open.ts";
+import { BrokerOpenError } from "./broker/open-error.ts";
+import { type Edge, startEdge } from "./edge/edge.ts";
+import { EXIT_USAGE, parseArguments } from "./services/arguments.ts";
+import { type Config, EXIT_CONFIG, parseConfig } from "./services/config.ts";
+import { configHelp, describeSettings } from "./services/config-help.ts";
+import { handleSignals, Lifecycle } from "./services/lifecycle.ts";
+import { FIXED } from "./services/limits.ts";
+import { banner, describeListening, explainListenError, type Listening } from "./services/listening.ts";
+import { createLog, type Logger } from "./services/log.ts";
+import { Metrics } from "./services/metrics.ts";
+import { type Probe, startOpsServer } from "./services/ops-server.ts";
+import { type ControlPlane, openControlPlane } from "./services/room/control-plane.ts";
+import type { CallObserver } from "./services/room/rpc/interceptors.ts";
+import { edgeTransport, serviceRoutes } from "./services/room/rpc/routes.ts";
+import { type RpcServer, startRpcServer } from "./services/room/rpc/server.ts";
+
+/** How long stopping may take in all, in milliseconds: edge, RPCs and broker finish what is under way within it. */
+const STOP_MS = 8_000;
+/** A RoomService that vanished without a word is noticed by a ping, after both of these, in milliseconds. */
+const PING = { pingIntervalMs: 3_000, pingTimeoutMs: 2_000 };
+const PAGE = join(import.meta.dirname, "web");
+
+/** What everything that is started needs. */
+interface Parts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly lifecycle: Lifecycle;
+  /** Why the process is not ready; what is started adds its own. */
+  readonly probes: Probe[];
+}
+
+await main();
+
+/** Environment → Config → objects → signals. */
+async function main(): Promise<void> {
+  const args = parseArguments(process.argv.slice(2));
+  if (typeof args === "string") return refuse(EXIT_USAGE, [args]);
+  if (args.action === "help") return print(configHelp());
+  const parsed = parseConfig(process.env, args.role);
+  if (!parsed.ok) return refuse(EXIT_CONFIG, parsed.mistakes);
+  if (args.action === "check-config") return print(`${describeSettings(process.env)}ok\n`);
+  // An edge that ignored this would let guests in where only users with tokens may come.
+  if (parsed.config.authMode === "jwt") return refuse(EXIT_CONFIG, ["AUTH_MODE: jwt is not served yet; only guest is"]);
+  await run(parsed.config);
+}
+
+async function run(config: Config): Promise<void> {
+  const terminal = process.stdout.isTTY === true;
+  const log = createLog({ level: config.logLevel, pretty: terminal, fields: { role: config.role } });
+  const lifecycle = new Lifecycle({ log, stopMs: STOP_MS });
+  handleSignals({ host: process, lifecycle, log });
+  try {
+    const listening = await start({ config, log, lifecycle, metrics: new Metrics({ process: true }), probes: [] });
+    if (terminal) print(banner(listening));
+    // Scripts wait for this line, so no level hides it.
+    else log.child({}, { level: "info" }).info(listening, "listening");
+  } catch (error) {
+    // A signal while starting: what was half started fails, and that is no news.
+    if (lifecycle.stopping) return;
+    refuse(1, [explain(error, config, log)]);
+    await lifecycle.stop();
+    process.exit();
+  }
+}
+
+/** Starts what the role runs, each on top of what was started before; stopping goes the other way. */
+async function start(parts: Parts): Promise<Listening> {
+  const { config, lifecycle, metrics, probes } = parts;
+  let started = false;
+  probes.push(() => (lifecycle.stopping ? ["stopping"] : started ? [] : ["starting"]));
+  const ops = await startOpsServer({ host: config.opsHost, port: config.opsPort, metrics, probes });
+  lifecycle.onStop("ops server", () => ops.close());
+  const broker = await startBroker(parts);
+  const rooms = config.role === "edge" ? undefined : await startRooms(parts, broker);
+  const edge = config.role === "room" ? undefined : await startClients(parts, broker, rooms?.transport);
+  started = true;
+  const ports = { ops: ops.port, edge: edge?.port, rpc: rooms?.rpc.port };
+  return describeListening(config, ports, resolve(config.dataDir));
+}
+
+async function startBroker({ config, log, metrics, lifecycle, probes }: Parts): Promise<Broker> {
+  const broker = await openBroker({ config, log });
+  lifecycle.onStop("broker", () => broker.close());
+  const reasons = (): string[] => {
+    const health = broker.health();
+    return health.ok ? [] : [`broker: ${health.reason}`];
+  };
+  const show = (): void => metrics.brokerUp.set(reasons().length === 0 ? 1 : 0);
+  lifecycle.onStop("broker health", broker.onHealth(show));
+  show();
+  probes.push(reasons);
+  return broker;
+}
+
+/** The control plane and its listener, and how an edge in this process reaches it. */
+async function startRooms(parts: Parts, broker: Broker): Promise<{ rpc: RpcServer; transport: Transport }> {
+  const { config, log, metrics, lifecycle, probes } = parts;
+  const { limits, roomCreation } = config;
+  const controlPlane: ControlPlane = await openControlPlane({ broker, limits, roomCreation, log, metrics });
+  lifecycle.onStop("control plane", () => controlPlane.close());
+  const observer: CallObserver = {
+    onCall(method, code, seconds) {
+      metrics.rpcTotal.inc({ method, code });
+      metrics.rpcSeconds.observe(seconds);
+    },
+  };
+  const rpc = await startRpcServer({
+    host: config.rpcHost,
+    port: config.rpcPort,
+    tokens: config.rpcTokens,
+    allowedOrigins: config.allowedOrigins ?? [],
+    routes: serviceRoutes(controlPlane),
+    ready: () => probes.every((probe) => probe().length === 0),
+    observer,
+    log,
+  });
+  lifecycle.onStop("RPC server", () => rpc.close());
+  return { rpc, transport: edgeTransport(controlPlane, { observer, log }) };
+}
+
+/** The edge, attached to the control plane of this process or, without one, to those of other processes. */
+async function startClients(parts: Parts, broker: Broker, local: Transport | undefined): Promise<Edge> {
+  const { config, log, metrics, lifecycle, probes } = parts;
+  const edge = await startEdge({
+    broker,
+    transports: local ? [local] : remoteTransports(config),
+    edgeId: config.edgeId ?? `edge-${randomBytes(6).toString("hex")}`,
+    host: config.edgeHost,
+    port: config.edgePort,
+    allowedOrigins: config.allowedOrigins,
+    trustProxy: config.trustProxy,
+    staticDir: PAGE,
+    defaultRoom: config.defaultRoom,
+    limits: config.limits,
+    history: { maxMessages: config.historyMaxMessages, maxAgeMs: config.historyMaxAge },
+    metrics,
+    log,
+  });
+  lifecycle.onStop("edge", () => edge.close());
+  probes.push(() => edge.notReady());
+  return edge;
+}
+
+function remoteTransports({ roomServiceUrl = [], roomServiceToken }: Config): Transport[] {
+  const authorize: Interceptor = (next) => (request) => {
+    if (roomServiceToken !== undefined) request.header.set("Authorization", `Bearer ${roomServiceToken}`);
+    return next(request);
+  };
+  return roomServiceUrl.map((baseUrl) =>
+    createConnectTransport({
+      baseUrl,
+      httpVersion: "2",
+      interceptors: [authorize],
+      readMaxBytes: FIXED.rpcBytes,
+      ...PING,
+    }),
+  );
+}
+
+/** One line on what keeps the process from starting; what has no known cause is logged whole. */
+function explain(error: unknown, config: Config, log: Logger): string {
+  if (error instanceof BrokerOpenError) return error.message;
+  const text = explainListenError(error, config);
+  if (text !== undefined) return text;
+  log.fatal({ err: error }, "cannot start");
+  return `cannot start: ${error instanceof Error ? error.message : String(error)}`.replace(/\s+/g, " ");
+}
+
+function refuse(exitCode: number, lines: readonly string[]): void {
+  process.stderr.write(`${lines.join("\n")}\n`);
+  process.exitCode = exitCode;
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}

@@ -1,0 +1,30 @@
+import { parseArgs } from "node:util";
+import { ROLES, type Role } from "./config.ts";
+
+/** What the process was started for. */
+export interface Arguments {
+  readonly action: "run" | "help" | "check-config";
+  readonly role: Role;
+}
+
+/** Exit code of a process whose arguments are wrong: EX_USAGE of sysexits.h. */
+export const EXIT_USAGE = 64;
+
+const OPTIONS = {
+  role: { type: "string", default: "all" },
+  help: { type: "boolean", default: false, short: "h" },
+  "check-config": { type: "boolean", default: false },
+} as const;
+
+/** Reads the words after the program's name; a text is what is wrong with them. Never throws. */
+export function parseArguments(words: readonly string[]): Arguments | string {
+  try {
+    const { values } = parseArgs({ args: [...words], options: OPTIONS });
+    const role = ROLES.find((known) => known === values.role);
+    if (role === undefined) return `--role=${JSON.stringify(values.role)}: a role is ${ROLES.join(", ")}`;
+    return { role, action: values.help ? "help" : values["check-config"] ? "check-config" : "run" };
+  } catch (error) {
+    // parseArgs throws TypeErrors whose first sentence says what is wrong; the rest explains `--`.
+    return `${JSON.stringify((error as Error).message.split(". ", 1)[0])}: --help lists what there is`;
+  }
+}

@@ -1,0 +1,125 @@
+import type { AttachRequest, AttachResponse } from "../../gen/baccarat/v1/edge_service_pb.ts";
+import { RoomError } from "../errors.ts";
+import { directUsers, type RoomId } from "../ids.ts";
+import type { Metrics } from "../metrics.ts";
+import type { SizedUpdate } from "./attach-outbox.ts";
+import { digest, memberEntered, memberExited, notice, roomPolicy } from "./attach-updates.ts";
+import { Attachment, type AttachmentParts } from "./attachment.ts";
+import type { Head } from "./digests.ts";
+import type { Change, FoldedRoom } from "./folded.ts";
+
+/** Edges attached to this replica at once; each costs a stream and a copy of what it has. */
+const MAX_ATTACHMENTS = 1_000;
+
+/** EdgeService.Attach: the streams of the edges that are attached to this replica, and who of them hears what. */
+export class Attachments {
+  readonly #parts: AttachmentParts;
+  readonly #metrics: Metrics | undefined;
+  readonly #open = new Set<Attachment>();
+  readonly #byIncarnation = new Map<string, Attachment>();
+
+  constructor(options: AttachmentParts & { metrics: Metrics | undefined }) {
+    this.#parts = options;
+    this.#metrics = options.metrics;
+    options.fold.onChange((change) => this.#onChange(change));
+  }
+
+  /**
+   * Serves one edge's stream until either side ends it.
+   * @throws RoomError unavailable when the edge has to attach anew, invalid_argument when it does not keep to the protocol.
+   */
+  async *attach(requests: AsyncIterable<AttachRequest>, signal: AbortSignal): AsyncGenerator<AttachResponse> {
+    if (this.#open.size >= MAX_ATTACHMENTS) throw new RoomError("unavailable", "too many edges are attached here");
+    const attachment = new Attachment({ parts: this.#parts, onHello: (known) => this.#add(known) });
+    const gone = (): void => attachment.end(new RoomError("unavailable", "the stream was cancelled"));
+    signal.addEventListener("abort", gone, { once: true });
+    if (signal.aborted) gone();
+    this.#open.add(attachment);
+    void attachment.read(requests);
+    try {
+      yield* attachment.responses();
+    } finally {
+      gone();
+      signal.removeEventListener("abort", gone);
+      this.#open.delete(attachment);
+      if (this.#byIncarnation.get(attachment.incarnation) === attachment) {
+        this.#byIncarnation.delete(attachment.incarnation);
+      }
+    }
+  }
+
+  /** Tells edges where the logs of rooms they host end. */
+  digest(heads: readonly Head[]): void {
+    const byEdge = new Map<Attachment, Head[]>();
+    for (const head of heads) {
+      for (const attachment of this.#hosts(head.room)) {
+        const known = byEdge.get(attachment);
+        if (known === undefined) byEdge.set(attachment, [head]);
+        else known.push(head);
+      }
+    }
+    for (const [attachment, changed] of byEdge) attachment.tell(digest(changed));
+  }
+
+  /** Ends every stream; the edges attach elsewhere. */
+  close(): void {
+    for (const attachment of this.#open) attachment.end(new RoomError("unavailable", "this replica is stopping"));
+  }
+
+  #add(attachment: Attachment): void {
+    this.#byIncarnation.get(attachment.incarnation)?.end(new RoomError("unavailable", "the edge attached again"));
+    this.#byIncarnation.set(attachment.incarnation, attachment);
+  }
+
+  #onChange(change: Change): void {
+    switch (change.kind) {
+      case "entered": {
+        const { room, member } = change;
+        this.#metrics?.presenceTransitionsTotal.inc({ kind: "entered" });
+        this.#tellRoom(room, () => memberEntered(room.id, member.view(), room.members.size));
+        break;
+      }
+      case "exited": {
+        const { room, member, reason } = change;
+        this.#metrics?.presenceTransitionsTotal.inc({ kind: "exited" });
+        this.#tellRoom(room, () => memberExited(room.id, member, room.members.size, reason));
+        break;
+      }
+      case "room":
+        this.#tellRoom(change.room, () => roomPolicy(this.#parts.rooms.policy(change.room.id)));
+        break;
+      case "entry":
+      case "entry_gone":
+        this.#byIncarnation.get(change.entry.incarnation)?.onChange(change);
+        break;
+      case "client":
+        this.#byIncarnation.get(change.client.incarnation)?.onChange(change);
+        break;
+      case "fenced":
+      case "attached":
+        this.#byIncarnation.get(change.incarnation.incarnation)?.onChange(change);
+        break;
+      case "notice":
+        for (const attachment of this.#byIncarnation.values()) attachment.tell(notice(change.notice));
+    }
+  }
+
+  /** Makes the update once, and only when somebody hears it. */
+  #tellRoom(room: FoldedRoom, make: () => SizedUpdate): void {
+    let made: SizedUpdate | undefined;
+    for (const attachment of this.#hosts(room.id)) {
+      made ??= make();
+      attachment.tellRoom(room.id, made);
+    }
+  }
+
+  /** Attached edges that have members in the room, or one of a conversation's users. */
+  #hosts(room: RoomId): Set<Attachment> {
+    const { connections } = this.#parts.fold;
+    const users = directUsers(room);
+    const incarnations = users
+      ? users.flatMap((uid) => [...connections.ofUser(uid)].map((client) => client.incarnation))
+      : [...(this.#parts.fold.room(room)?.hosts.keys() ?? [])];
+    return new Set(incarnations.flatMap((incarnation) => this.#byIncarnation.get(incarnation) ?? []));
+  }
+}

@@ -1,0 +1,85 @@
+import type { Broker } from "../../broker/broker.ts";
+import type { Limits } from "../limits.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { Publisher } from "../publisher.ts";
+import { AttachCommands } from "./attach-commands.ts";
+import { Attachments } from "./attachments.ts";
+import { Clients } from "./clients.ts";
+import { ControlFold } from "./control-fold.ts";
+import { ControlWriter } from "./control-writer.ts";
+import { Digests } from "./digests.ts";
+import { Edges } from "./edges.ts";
+import { History } from "./history.ts";
+import { Membership } from "./membership.ts";
+import { Messages } from "./messages.ts";
+import { Notices } from "./notices.ts";
+import { type RoomCreation, Rooms } from "./rooms.ts";
+import { Sweeper } from "./sweeper.ts";
+import { Users } from "./users.ts";
+
+/** What a control plane needs. */
+export interface ControlPlaneOptions {
+  /** Not closed by the control plane. */
+  readonly broker: Broker;
+  readonly limits: Limits;
+  readonly roomCreation: RoomCreation;
+  readonly log: Logger;
+  readonly metrics?: Metrics;
+  /** The clock of what is stored, in milliseconds since 1970. Default Date.now. */
+  readonly now?: () => number;
+}
+
+/** One replica of the control plane. Replicas know nothing of each other: each folds the same control log. */
+export interface ControlPlane {
+  readonly rooms: Rooms;
+  readonly membership: Membership;
+  readonly clients: Clients;
+  readonly edges: Edges;
+  readonly history: History;
+  readonly messages: Messages;
+  readonly attachments: Attachments;
+  readonly notices: Notices;
+  readonly fold: ControlFold;
+  /** Takes out what dead edges left; runs by itself. */
+  readonly sweeper: Sweeper;
+  /** Says where logs end; runs by itself. */
+  readonly digests: Digests;
+  /** Ends every stream and every timer; what it wrote stays. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Opens a replica; resolves when it knows what the control log says. @throws RoomError unavailable. */
+export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { broker, limits, roomCreation, log, metrics, now = Date.now } = options;
+  const { control, epoch } = broker;
+  const fold = new ControlFold({ control, limits, log });
+  const writer = new ControlWriter({ control, fold });
+  const users = new Users({ control, fold, writer, now });
+  const rooms = new Rooms({ control, fold, writer, roomCreation, now });
+  const membership = new Membership({ fold, writer, rooms, users, limits, now });
+  const clients = new Clients({ fold, writer, users, membership, limits });
+  const history = new History({ broker, rooms });
+  const messages = new Messages({ rooms, users, history, publisher: new Publisher({ broker, now }) });
+  const commands = new AttachCommands({ fold, rooms, membership, clients, history, messages });
+  const digests = new Digests({ broker, fold, onDigest: (heads) => attachments.digest(heads) });
+  const attachments = new Attachments({ fold, writer, rooms, commands, digests, epoch, log, metrics });
+  const sweeper = new Sweeper({ control, fold, writer, clients, log, metrics, now });
+  const close = async (): Promise<void> => {
+    attachments.close();
+    digests.close();
+    await sweeper.close();
+    fold.close();
+  };
+  try {
+    await fold.start();
+    await digests.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  sweeper.start();
+  const edges = new Edges({ fold, epoch });
+  const notices = new Notices({ writer, now });
+  return { rooms, membership, clients, edges, history, messages, attachments, notices, fold, sweeper, digests, close };
+}

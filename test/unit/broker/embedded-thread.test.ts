@@ -1,0 +1,158 @@
+import { Worker } from "node:worker_threads";
+import { afterEach, describe, expect, it } from "vitest";
+import type { Settle } from "../../../broker/embedded-batch.ts";
+import type { EventAnswer, EventWrite } from "../../../broker/embedded-protocol.ts";
+import { StorageThread } from "../../../broker/embedded-thread.ts";
+import { recordingLog } from "../../contract/embedded-storage.ts";
+import { room } from "../../contract/events.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const STALL_MS = 300;
+const MAX_WAITING = 65_536;
+
+/** What the thread at the other end does with each request. `holds` collects them until a message `go` comes. */
+const STORAGES = {
+  answers: "answer(request)",
+  holds: "held.push(request)",
+  crashes: "throw new Error('no more')",
+  fails: "post({ kind: 'answer', written: { ok: false, reason: 'series ' + request.series }, reads: [] })",
+} as const;
+
+const program = (onRequest: string): string => `
+  const { parentPort } = require("node:worker_threads");
+  const post = (message) => parentPort.postMessage(message);
+  const held = [];
+  let seq = 0;
+  const answer = (request) => {
+    const events = request.events.map(() => ({ seq: ++seq, prevSeq: seq - 1, duplicate: false }));
+    post({ kind: "answer", written: { ok: true, value: { events, control: [] } }, reads: request.reads.map(() => ({ ok: true, value: seq })) });
+  };
+  parentPort.on("message", (request) => {
+    if (request === "go") held.splice(0).forEach(answer);
+    else if (request.kind === "close") parentPort.close();
+    else { ${onRequest} }
+  });
+`;
+
+const LOBBY = room("lobby");
+const EVENT: EventWrite = { room: LOBBY, body: new Uint8Array(10), dedupeId: undefined, deletedSeq: 0 };
+
+const threads: StorageThread[] = [];
+afterEach(() => Promise.all(threads.splice(0).map((thread) => thread.close())));
+
+function start(storage: keyof typeof STORAGES, stallMs = STALL_MS) {
+  const worker = new Worker(program(STORAGES[storage]), { eval: true });
+  const { log, lines } = recordingLog();
+  let stops = 0;
+  const thread = new StorageThread({ worker, epoch: "e", log, stallMs, stopped: () => stops++ });
+  threads.push(thread);
+  return { worker, thread, lines, stops: () => stops };
+}
+
+/** Publishes, and keeps every outcome: a write may settle twice. */
+function write(thread: StorageThread): string[] {
+  const outcomes: string[] = [];
+  const settle: Settle<EventAnswer> = {
+    done: ({ seq }) => outcomes.push(`stored ${seq}`),
+    fail: ({ reason, message }) => outcomes.push(`${reason}: ${message}`),
+  };
+  thread.writeEvent(EVENT, settle);
+  return outcomes;
+}
+
+const settled = (outcomes: string[]): Promise<unknown> => eventually("the write to settle", () => outcomes.length > 0);
+
+describe("StorageThread", () => {
+  it("settles in the order of the calls, reads after the writes they were asked with", async () => {
+    const { thread } = start("answers");
+    const order: unknown[] = [];
+    const asked = Array.from({ length: 5 }, (_, index) => index);
+    for (const index of asked) {
+      thread.writeEvent(EVENT, { done: () => order.push(index), fail: (error) => order.push(error) });
+    }
+    const end = await thread.ask({ kind: "logEnd" });
+    expect(order).toEqual(asked);
+    expect(end).toBe(5);
+  });
+
+  it("gives up what the storage does not answer, says so, and takes a late answer for what it is", async () => {
+    const { thread, worker, lines } = start("holds");
+    const outcomes = write(thread);
+    const read = thread.ask({ kind: "logEnd" });
+    await expect(read).rejects.toMatchObject({ reason: "unavailable" });
+    const reason = `the storage has not answered for ${STALL_MS} ms`;
+    expect(outcomes).toEqual([`unavailable: ${reason}`]);
+    expect(thread.health.current).toEqual({ ok: false, reason });
+    expect(lines).toContainEqual(expect.objectContaining({ level: "error", reason }));
+    worker.postMessage("go");
+    await eventually("the late answer", () => outcomes.length === 2);
+    expect(outcomes[1]).toBe("stored 1");
+    expect(thread.health.current).toEqual({ ok: true });
+  });
+
+  it("does not take its own thread's being busy for a stalled storage", async () => {
+    const { thread } = start("answers");
+    const outcomes = write(thread);
+    await new Promise((resolve) => setImmediate(resolve));
+    const end = performance.now() + 3 * STALL_MS;
+    while (performance.now() < end);
+    await settled(outcomes);
+    expect(outcomes).toEqual(["stored 1"]);
+    expect(thread.health.current).toEqual({ ok: true });
+  });
+
+  it("refuses at once what would be too much to hold", async () => {
+    const { thread, worker } = start("holds", 60_000);
+    const waiting: string[][] = [];
+    for (let count = 0; count < MAX_WAITING; count++) waiting.push(write(thread));
+    expect(write(thread)).toEqual(["unavailable: too much waits to be stored"]);
+    await expect(thread.ask({ kind: "logEnd" })).rejects.toMatchObject({ reason: "unavailable" });
+    expect(waiting.every((outcomes) => outcomes.length === 0)).toBe(true);
+    await eventually("everything to be answered", () => {
+      worker.postMessage("go");
+      return waiting.every((outcomes) => outcomes.length === 1);
+    });
+    expect(waiting.at(-1)).toEqual([`stored ${MAX_WAITING}`]);
+    const next = write(thread);
+    await eventually("the next write to be stored", () => {
+      worker.postMessage("go");
+      return next.length > 0;
+    });
+  });
+
+  it("fails everything when the storage thread dies, and stays failed", async () => {
+    const { thread, lines, stops } = start("crashes");
+    const outcomes = [write(thread), write(thread)];
+    await expect(thread.ask({ kind: "logEnd" })).rejects.toMatchObject({ reason: "unavailable" });
+    const reason = "the storage thread ended: restart the process";
+    for (const outcome of outcomes) expect(outcome).toEqual([`unavailable: ${reason}`]);
+    expect(thread.health.current).toEqual({ ok: false, reason });
+    expect(thread.isClosed).toBe(true);
+    expect(stops()).toBe(1);
+    expect(write(thread)).toEqual([`unavailable: ${reason}`]);
+    expect(lines).toContainEqual(expect.objectContaining({ level: "fatal", msg: reason }));
+  });
+
+  it("begins a new series after a failure, and fails what its callers asked before they could know", async () => {
+    const { thread } = start("fails");
+    const first = write(thread);
+    await new Promise((resolve) => setImmediate(resolve));
+    const behind = write(thread);
+    await settled(first);
+    await settled(behind);
+    expect(first).toEqual(["unavailable: not stored: series 1"]);
+    expect(behind[0]).toMatch(/^unavailable: not stored: (series 1|an earlier write failed)$/);
+    expect(thread.health.current).toEqual({ ok: false, reason: "series 1" });
+    const later = write(thread);
+    await settled(later);
+    expect(later).toEqual(["unavailable: not stored: series 2"]);
+  });
+
+  it("does not wait for ever for a storage that does not even close", async () => {
+    const { thread } = start("holds");
+    const outcomes = write(thread);
+    await thread.close();
+    expect(outcomes).toEqual([`unavailable: the storage has not answered for ${STALL_MS} ms`]);
+    expect(write(thread)).toEqual(["unavailable: the broker is closed"]);
+  });
+});

@@ -1,0 +1,195 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { FanOut } from "../../../edge/fan-out.ts";
+import { Feed } from "../../../edge/feed.ts";
+import { textFrame } from "../../../edge/frame-encoders.ts";
+import { HostedRoom, type Member } from "../../../edge/hosted-room.ts";
+import { Limiter } from "../../../edge/limiter.ts";
+import { Outbox } from "../../../edge/outbox.ts";
+import { Presence } from "../../../edge/presence.ts";
+import { Ring } from "../../../edge/ring.ts";
+import { Metrics } from "../../../services/metrics.ts";
+import { eventually } from "../../support/eventually.ts";
+import { quietLog } from "../services/room/replica.ts";
+import { connectPair, type SocketPair } from "./socket-pair.ts";
+import { room as roomId, stored } from "./stored.ts";
+
+const GRANT = { moderator: false, mutedUntilMs: 0 };
+
+/** A room whose events come when the test says so, at position 10. */
+async function openRoom(
+  fanOut = new FanOut(),
+  id = "r",
+): Promise<{ room: HostedRoom; fanOut: FanOut; live: (...seqs: number[]) => void }> {
+  const ring = new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } });
+  const metrics = new Metrics();
+  let last = 10;
+  let hear: (seq: number) => void = () => undefined;
+  const room = new HostedRoom({
+    id: roomId(id),
+    epoch: "e",
+    ring,
+    fanOut,
+    metrics,
+    makeFeed: (listener) =>
+      new Feed({
+        source: {
+          subscribe: (heard) => {
+            hear = (seq) => heard.onEvent(stored(seq, last));
+            return Promise.resolve(() => undefined);
+          },
+          position: () => Promise.resolve({ seq: 10 }),
+          history: () => Promise.reject(new Error("nothing is lost here")),
+        },
+        ring,
+        reads: new Limiter(1),
+        listener,
+        rechecksMs: [],
+        metrics,
+        log: quietLog(),
+      }),
+    makePresence: (push) => new Presence({ room: roomId(id), push }),
+  });
+  await room.opened;
+  onTestFinished(() => {
+    room.close();
+    fanOut.close();
+  });
+  const live = (...seqs: number[]) => {
+    for (const seq of seqs) {
+      hear(seq);
+      last = seq;
+    }
+  };
+  return { room, fanOut, live };
+}
+
+async function outboxOf(
+  fanOut: FanOut,
+): Promise<{ outbox: Outbox; pair: SocketPair; seqs: () => (number | string)[] }> {
+  const pair = await connectPair();
+  const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1_000_000, onOverflow: () => undefined });
+  const seqs = () =>
+    pair.received.map((text) =>
+      text.startsWith("{") ? (JSON.parse(text) as { payload: { seq: number } }).payload.seq : text,
+    );
+  return { outbox, pair, seqs };
+}
+
+describe("a hosted room", () => {
+  it("gives every member the same events, as one buffer per turn", async () => {
+    const { room, fanOut, live } = await openRoom();
+    const members = await Promise.all([1, 2, 3].map(() => outboxOf(fanOut)));
+    const written: Buffer[] = [];
+    for (const { outbox, pair } of members) {
+      room.admit(outbox, GRANT, 10);
+      const write = pair.socket.write.bind(pair.socket);
+      pair.socket.write = ((bytes: Buffer) => {
+        written.push(bytes);
+        return write(bytes);
+      }) as typeof pair.socket.write;
+    }
+    live(11, 12, 13);
+    for (const { seqs } of members) {
+      await eventually("the events", () => seqs().length === 3);
+      expect(seqs()).toEqual([11, 12, 13]);
+    }
+    expect(written).toHaveLength(3);
+    expect(new Set(written).size).toBe(1);
+  });
+
+  it("gives a newcomer what comes after its answer, in front of which nothing gets", async () => {
+    const { room, fanOut, live } = await openRoom();
+    const old = await outboxOf(fanOut);
+    const late = await outboxOf(fanOut);
+    room.admit(old.outbox, GRANT, 10);
+    live(11);
+    room.push("ghost", 0);
+    room.admit(late.outbox, GRANT, 11);
+    late.outbox.push(textFrame("joined"));
+    live(12);
+    await eventually("the events", () => late.seqs().length === 2 && old.seqs().length === 3);
+    expect(late.seqs()).toEqual(["joined", 12]);
+    expect(old.seqs()).toEqual([11, "ghost", 12]);
+  });
+
+  it("does not repeat what a newcomer's answer held although the room had not heard it yet", async () => {
+    const { room, fanOut, live } = await openRoom();
+    const old = await outboxOf(fanOut);
+    const ahead = await outboxOf(fanOut);
+    room.admit(old.outbox, GRANT, 10);
+    room.admit(ahead.outbox, GRANT, 13);
+    live(11);
+    room.push("presence", 0);
+    await eventually("the first event", () => old.seqs().length === 2);
+    live(13);
+    await eventually("the second event", () => old.seqs().length === 3);
+    live(15, 16);
+    await eventually("the others", () => old.seqs().length === 5 && ahead.seqs().length === 3);
+    expect(ahead.seqs()).toEqual(["presence", 15, 16]);
+    expect(old.seqs()).toEqual([11, "presence", 13, 15, 16]);
+  });
+
+  it("gives nothing to who left, and goes on for the others", async () => {
+    const { room, fanOut, live } = await openRoom();
+    const all = await Promise.all([0, 1, 2, 3].map(() => outboxOf(fanOut)));
+    const members = all.map(({ outbox }) => room.admit(outbox, GRANT, 10));
+    const leave = (index: number) => room.remove(members[index] as Member);
+    live(11);
+    leave(1);
+    leave(1);
+    await eventually("the event", () => [0, 2, 3].every((index) => all[index]?.seqs().length === 1));
+    leave(3);
+    live(12);
+    await eventually("the event", () => [0, 2].every((index) => all[index]?.seqs().length === 2));
+    expect(all.map(({ seqs }) => seqs())).toEqual([[11, 12], [], [11, 12], [11]]);
+    expect(room.size).toBe(2);
+  });
+
+  it("takes several turns for many members, and skips none of them although some leave meanwhile", async () => {
+    const { room, fanOut, live } = await openRoom();
+    const { outbox: probe, seqs } = await outboxOf(fanOut);
+    const heard = new Map<number, number>();
+    const counting = (index: number) => {
+      const outbox = Object.create(probe) as Outbox;
+      outbox.write = () => void heard.set(index, (heard.get(index) ?? 0) + 1);
+      return outbox;
+    };
+    const members = Array.from({ length: 2_500 }, (_, index) => room.admit(counting(index), GRANT, 10));
+    room.admit(probe, GRANT, 10);
+    live(11);
+    room.flush(1_000);
+    for (let index = 0; index < 500; index++) room.remove(members[index] as Member);
+    live(12);
+    await eventually("the last member", () => seqs().length === 2);
+    expect(seqs()).toEqual([11, 12]);
+    for (let index = 0; index < 2_500; index++) expect(heard.get(index)).toBe(index < 500 ? 1 : 2);
+  });
+
+  it("writes once to a connection in several rooms", async () => {
+    const fanOut = new FanOut();
+    const rooms = await Promise.all(["a", "b", "c"].map((id) => openRoom(fanOut, id)));
+    const { outbox, pair, seqs } = await outboxOf(fanOut);
+    for (const { room } of rooms) room.admit(outbox, GRANT, 10);
+    let uncorked = 0;
+    const uncork = pair.socket.uncork.bind(pair.socket);
+    pair.socket.uncork = () => {
+      uncorked++;
+      uncork();
+    };
+    for (const [index, { live }] of rooms.entries()) live(11 + index);
+    await eventually("the events", () => seqs().length === 3);
+    expect({ seqs: seqs(), uncorked }).toEqual({ seqs: [11, 12, 13], uncorked: 1 });
+  });
+
+  it("says when continuity was lost", async () => {
+    const { room, fanOut } = await openRoom();
+    const { outbox, pair } = await outboxOf(fanOut);
+    room.admit(outbox, GRANT, 10);
+    room.onReset(20, "too_old");
+    await eventually("the reset", () => pair.received.length === 1);
+    expect(JSON.parse(pair.received[0] ?? "")).toEqual({
+      type: "reset",
+      payload: { room_id: "r", epoch: "e", seq: 20, reason: "too_old" },
+    });
+  });
+});

@@ -1,0 +1,128 @@
+import { assert, integer, property } from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Ring } from "../../../edge/ring.ts";
+import { FIXED } from "../../../services/limits.ts";
+import { deletion, positions, stored } from "./stored.ts";
+
+const LIMITS = { events: 4, chars: 1_000_000, ageMs: 60_000 };
+const DAY_MS = 24 * 3_600_000;
+
+function ringAt(seq: number, limits = LIMITS): Ring {
+  const ring = new Ring({ epoch: "e", limits });
+  ring.reset(seq);
+  return ring;
+}
+
+function seqs(page: { events: readonly string[] } | undefined): number[] | undefined {
+  return page && positions(page.events).map(([seq]) => seq);
+}
+
+describe("a ring", () => {
+  it("has every event after the position it began at", () => {
+    const ring = ringAt(10);
+    for (const seq of [11, 13, 14]) ring.push(stored(seq, seq - 1));
+    expect(seqs(ring.after(10, 10))).toEqual([11, 13, 14]);
+    expect(seqs(ring.after(12, 10))).toEqual([13, 14]);
+    expect(seqs(ring.after(14, 10))).toEqual([]);
+    expect(ring.after(9, 10)).toBeUndefined();
+  });
+
+  it("forgets the oldest events, and says so", () => {
+    const ring = ringAt(10);
+    for (let seq = 11; seq <= 16; seq++) ring.push(stored(seq, seq - 1));
+    expect(ring.from).toBe(12);
+    expect(ring.after(11, 10)).toBeUndefined();
+    expect(seqs(ring.after(12, 10))).toEqual([13, 14, 15, 16]);
+  });
+
+  it("forgets by size too", () => {
+    const ring = ringAt(0, { ...LIMITS, chars: 1_900 });
+    for (let seq = 1; seq <= 3; seq++) ring.push(stored(seq, seq - 1, { text: "x".repeat(800) }));
+    expect(seqs(ring.after(ring.from, 10))).toEqual([3]);
+  });
+
+  it("cuts pages at the limit, and says that there is more", () => {
+    const ring = ringAt(10);
+    for (const seq of [11, 12, 13]) ring.push(stored(seq, seq - 1));
+    expect(ring.after(10, 2)).toMatchObject({ hasMore: true });
+    expect(ring.after(10, 3)).toMatchObject({ hasMore: false });
+    expect(seqs(ring.before(undefined, 2))).toEqual([12, 13]);
+    expect(seqs(ring.before(13, 2))).toEqual([11, 12]);
+    expect(ring.before(13, 3)).toBeUndefined();
+    expect(ring.before(11, 1)).toBeUndefined();
+  });
+
+  it("cuts pages at the bytes a page may have", () => {
+    const ring = ringAt(0, { ...LIMITS, chars: Number.MAX_SAFE_INTEGER });
+    const text = "x".repeat(FIXED.historyBytes / 2 + 1);
+    for (const seq of [1, 2, 3]) ring.push(stored(seq, seq - 1, { text }));
+    expect(seqs(ring.after(0, 10))).toEqual([1]);
+    expect(seqs(ring.before(undefined, 10))).toEqual([3]);
+    expect(ring.before(undefined, 10)?.hasMore).toBe(true);
+  });
+
+  it("knows the beginning when it began there", () => {
+    const ring = ringAt(0);
+    ring.push(stored(1, 0));
+    expect(ring.before(undefined, 50)).toMatchObject({ hasMore: false });
+  });
+
+  it("takes older events in front", () => {
+    const ring = ringAt(10);
+    ring.push(stored(12, 9));
+    ring.prepend(4, [stored(5, 0), stored(9, 5), stored(12, 9)]);
+    expect(seqs(ring.after(4, 10))).toEqual([5, 9, 12]);
+    ring.prepend(0, [stored(3, 0), stored(5, 3)]);
+    expect(seqs(ring.before(undefined, 50))).toEqual([3, 5, 9, 12]);
+  });
+
+  it("takes a deleted event out, and leaves no hole behind", () => {
+    const ring = ringAt(10);
+    for (const seq of [11, 12, 13]) ring.push(stored(seq, seq - 1));
+    ring.push(deletion(14, 13, 12));
+    expect(positions(ring.after(10, 10)?.events ?? [])).toEqual([
+      [11, 10],
+      [13, 11],
+      [14, 13],
+    ]);
+  });
+
+  it("takes a deleted event out whose deletion comes right after it", () => {
+    const ring = ringAt(10);
+    ring.push(stored(11, 10));
+    ring.push(stored(12, 11));
+    ring.push(deletion(13, 12, 12));
+    expect(positions(ring.after(10, 10)?.events ?? [])).toEqual([
+      [11, 10],
+      [13, 11],
+    ]);
+  });
+
+  it("does not show what is older than history shows", () => {
+    const ring = ringAt(10);
+    ring.push(stored(11, 10, { sentMs: Date.now() - DAY_MS }));
+    ring.push(stored(12, 11));
+    expect(ring.after(10, 10)).toBeUndefined();
+    expect(seqs(ring.after(11, 10))).toEqual([12]);
+  });
+
+  it("answers exactly what was pushed, or nothing", () => {
+    assert(
+      property(
+        integer({ min: 0, max: 40 }),
+        integer({ min: 0, max: 45 }),
+        integer({ min: 1, max: 6 }),
+        (count, since, limit) => {
+          const ring = ringAt(0);
+          const all = Array.from({ length: count }, (_, index) => index + 1);
+          for (const seq of all) ring.push(stored(seq, seq - 1));
+          const after = seqs(ring.after(since, limit));
+          if (after) expect(after).toEqual(all.filter((seq) => seq > since).slice(0, limit));
+          else expect(since).toBeLessThan(count - LIMITS.events);
+          const before = seqs(ring.before(since + 1, limit));
+          if (before) expect(before).toEqual(all.filter((seq) => seq <= since).slice(-limit));
+        },
+      ),
+    );
+  });
+});

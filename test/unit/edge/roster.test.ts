@@ -1,0 +1,71 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Command, Roster } from "../../../edge/roster.ts";
+import { room } from "./stored.ts";
+
+const R = room("r");
+let roster: Roster;
+let told: string[];
+
+const line = (command: Command) => {
+  const value = command.value as { clientId?: string; roomId?: string; reason?: string; client?: { clientId: string } };
+  return [command.case, value.client?.clientId ?? value.clientId, value.roomId, value.reason].filter(Boolean).join(" ");
+};
+const held = () => [...roster.commands()].map(line);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+  told = [];
+  roster = new Roster({ tell: (command) => told.push(line(command)) });
+  roster.connected("c1", { client: { clientId: "c1" } });
+  roster.joined("c1", R);
+  told = [];
+});
+afterEach(() => {
+  roster.close();
+  vi.useRealTimers();
+});
+
+describe("a roster", () => {
+  it("tells of a goodbye at once", () => {
+    roster.disconnected("c1", { reason: "left", grace: false }, performance.now());
+    expect(told).toEqual(["disconnect c1 left"]);
+    expect(held()).toEqual([]);
+  });
+
+  it("keeps a broken connection's memberships for their grace, counted from its last byte", () => {
+    roster.disconnected("c1", { reason: "disconnected", grace: true }, performance.now() - 4_000);
+    vi.advanceTimersByTime(5_500);
+    expect(told).toEqual([]);
+    expect(held()).toEqual(["connect c1", "hold c1 r"]);
+    vi.advanceTimersByTime(1_000);
+    expect(told).toEqual(["disconnect c1 disconnected"]);
+    expect(held()).toEqual([]);
+  });
+
+  it("ends at once what was silent for longer than its grace", () => {
+    roster.disconnected("c1", { reason: "disconnected", grace: true }, performance.now() - 20_000);
+    expect(told).toEqual(["disconnect c1 disconnected"]);
+  });
+
+  it("ends a grace when told to, and nothing else", () => {
+    roster.forget("c1");
+    expect(told).toEqual([]);
+    roster.disconnected("c1", { reason: "disconnected", grace: true }, performance.now());
+    roster.forget("c1");
+    expect(told).toEqual(["disconnect c1 disconnected"]);
+    vi.advanceTimersByTime(60_000);
+    expect(told).toHaveLength(1);
+  });
+
+  it("undoes a join of whom is gone", () => {
+    roster.disconnected("c1", { reason: "left", grace: false }, 0);
+    roster.joined("c1", R);
+    expect(told.at(-1)).toBe("leave c1 r disconnected");
+  });
+
+  it("forgets everything without a word", () => {
+    roster.clear();
+    roster.disconnected("c1", { reason: "left", grace: false }, 0);
+    expect({ told, held: held() }).toEqual({ told: [], held: [] });
+  });
+});

@@ -1,0 +1,47 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { controlKeys, parseControlKey } from "../../../services/control-keys.ts";
+import { parseRoomId, parseUid, type RoomId, type Uid } from "../../../services/ids.ts";
+
+const text = (alphabet: string) =>
+  fc.array(fc.constantFrom(...alphabet), { minLength: 1, maxLength: 64 }).map((parts) => parts.join(""));
+const rooms = text("aZ09_.:@-").map((id) => parseRoomId(id) ?? ("room" as RoomId));
+const uids = text("aZ09_.@|-").map((id) => parseUid(id) ?? ("uid" as Uid));
+const names = fc.string({ minLength: 1, maxLength: 40, unit: "binary-ascii" });
+
+describe("control keys", () => {
+  it("come apart into what they were made of", () => {
+    fc.assert(
+      fc.property(rooms, uids, names, names, (room, uid, incarnation, clientId) => {
+        expect(parseControlKey(controlKeys.room(room))).toEqual({ kind: "room", room });
+        expect(parseControlKey(controlKeys.user(uid))).toEqual({ kind: "user", uid });
+        const entry = { kind: "entry", room, uid, incarnation, clientId };
+        expect(parseControlKey(controlKeys.entry(room, uid, incarnation, clientId))).toEqual(entry);
+        expect(parseControlKey(controlKeys.client(incarnation, clientId))).toEqual({
+          kind: "client",
+          incarnation,
+          clientId,
+        });
+        for (const kind of ["lease", "fence", "attachment"] as const) {
+          expect(parseControlKey(controlKeys[kind](incarnation))).toEqual({ kind, incarnation });
+        }
+      }),
+    );
+  });
+
+  it("hold nothing but what every engine takes for a key", () => {
+    fc.assert(
+      fc.property(rooms, uids, names, names, (room, uid, incarnation, clientId) => {
+        expect(controlKeys.entry(room, uid, incarnation, clientId)).toMatch(/^entry(\.[A-Za-z0-9_=-]+){4}$/);
+      }),
+    );
+  });
+
+  it("of other kinds are not for the fold", () => {
+    expect(parseControlKey(controlKeys.notice)).toEqual({ kind: "notice" });
+    expect(parseControlKey(controlKeys.sessionSecret)).toBeUndefined();
+    for (const key of ["", ".", "room", "room.", "room.a.b", "entry.a.b.c", "ROOM.a", "__proto__.a"]) {
+      expect(parseControlKey(key)).toBeUndefined();
+    }
+  });
+});

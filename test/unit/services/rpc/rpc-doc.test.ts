@@ -1,0 +1,67 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { AdminService } from "../../../../gen/baccarat/v1/admin_service_pb.ts";
+import { RoomService } from "../../../../gen/baccarat/v1/room_service_pb.ts";
+import { REASONS } from "../../../../services/errors.ts";
+import { createLog } from "../../../../services/log.ts";
+import { METHODS } from "../../../../services/room/rpc/methods.ts";
+import { edgeTransport } from "../../../../services/room/rpc/routes.ts";
+import { EdgeStream } from "./edge-stream.ts";
+import { startRoom } from "./room-fixture.ts";
+
+const text = await readFile(join(import.meta.dirname, "../../../../docs/rpc.md"), "utf8");
+const examples = [...text.matchAll(/^```rpc (\S+)\n(.*)\n(.*)\n```$/gm)].map(
+  ([, method = "", request = "", answer = ""]) => ({
+    method,
+    request,
+    answer,
+  }),
+);
+
+describe("docs/rpc.md", () => {
+  it("has an example of every method, under a heading with its scope", () => {
+    const methods = [RoomService, AdminService].flatMap(({ name, methods }) =>
+      methods.map((method) => `${name}/${method.name}`),
+    );
+    expect([...new Set(examples.map(({ method }) => method))].sort()).toEqual(methods.sort());
+    for (const method of methods) {
+      expect(text).toContain(`\n### ${method.split("/")[1]} (\`${METHODS[`baccarat.v1.${method}`]?.scope}\`)\n`);
+    }
+  });
+
+  it("has answers that the server gives", async () => {
+    await using rpc = await startRoom();
+    const log = createLog({ level: "silent" });
+    const transport = edgeTransport(rpc.controlPlane, { observer: { onCall: () => undefined }, log });
+    await using edge = await EdgeStream.attach(transport, rpc.broker, "edge-1");
+    await edge.join("percy", "c-1", "table.7");
+    await edge.join("quinn", "c-2", "table.7");
+    for (const { method, request, answer } of examples) {
+      const { body } = await rpc.post(method, request);
+      expect(comparable(body), method).toEqual(comparable(JSON.parse(answer)));
+    }
+  });
+
+  it("has the registry's errors", () => {
+    const rows = [...text.matchAll(/^\| `([A-Z_]+)` \| `([a-z_]+)` \| (\d+) \| (yes|no) \|/gm)];
+    expect(rows.length).toBeGreaterThan(10);
+    for (const [, reason = "", , , retryable] of rows) {
+      const row = REASONS[reason.toLowerCase() as keyof typeof REASONS];
+      expect([reason, row?.retryable ? "yes" : "no"]).toEqual([reason, retryable]);
+    }
+  });
+});
+
+/** Fields whose text is another each time. */
+const CHANGING = /^(epoch|message_id|incarnation|sent|.*_time)$/;
+
+/** The value without what differs from run to run: times, the log's identity, and every number. */
+function comparable(value: unknown, field = ""): unknown {
+  if (Array.isArray(value)) return value.map((item) => comparable(item));
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, comparable(inner, name)]));
+  }
+  if (typeof value === "number") return "a number";
+  return CHANGING.test(field) ? typeof value : value;
+}

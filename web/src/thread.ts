@@ -1,0 +1,349 @@
+import type { Message, Room, RoomClient, RoomEvent } from "../../client/src/index.ts";
+import { type Member, RoomClientError } from "../../client/src/index.ts";
+import { Changes } from "./changes.ts";
+import { ReadMark } from "./read-mark.ts";
+import { Roster } from "./roster.ts";
+import { Timeline } from "./timeline.ts";
+import type { Gap } from "./timeline-rows.ts";
+import { Typing, TYPING_SHOWN_MS } from "./typing.ts";
+import { describeError, describeLeft, describeReset } from "./words.ts";
+
+/** Where a thread stands. `failed`: it could not be entered; `left`: it is over, by a moderator's decision or the server's. */
+export type ThreadStatus =
+  | { readonly name: "loading" }
+  | { readonly name: "ready" }
+  | { readonly name: "failed"; readonly text: string }
+  | { readonly name: "left"; readonly text: string };
+
+/** What a thread needs of the chat it belongs to. */
+export interface ThreadHost {
+  readonly client: RoomClient;
+  /** True while the user sees this thread's end. */
+  readonly isRead: (thread: Thread) => boolean;
+  /** It was read up to here. */
+  readonly onRead: (thread: Thread) => void;
+  /** Events missed in an absence were delivered. */
+  readonly onRecovered: (thread: Thread, count: number) => void;
+  /** Its place or marks in the list of threads changed. */
+  readonly onChanged: () => void;
+  /** Something went wrong that is worth a word. */
+  readonly onProblem: (text: string) => void;
+}
+
+const PAGE = 50;
+/** Events kept of a thread nobody scrolls in; older ones are loaded again when wanted. */
+const KEPT = 500;
+/** Events kept in any case. */
+const MOST_KEPT = 5_000;
+
+/** A room or a direct conversation as this page knows it. */
+export class Thread {
+  readonly id: string;
+  /** Set for a conversation: the other user. */
+  readonly withUid: string | undefined;
+  readonly changes = new Changes();
+  readonly timeline = new Timeline();
+  readonly roster = new Roster();
+  readonly typing = new Typing();
+  readonly mark: ReadMark;
+  /** Absences that were made up for, by number. */
+  readonly gaps = new Map<number, Gap>();
+  /** What the user typed and did not send. */
+  draft = "";
+  /** True while the user looks at the newest messages rather than at older ones. */
+  pinned = true;
+  readonly #host: ThreadHost;
+  #name: string;
+  #room: Room | undefined;
+  #status: ThreadStatus = { name: "loading" };
+  #loadingOlder = false;
+  #gone = false;
+  #latestAt = 0;
+  #headSeq = 0;
+  /** Since when the connection is lost, and what came of the time since; undefined while it is there. */
+  #away: { readonly since: number; readonly seqs: Set<number> } | undefined;
+  #typingTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: { id: string; name: string; withUid?: string; readSeq?: number | undefined; host: ThreadHost }) {
+    this.id = options.id;
+    this.withUid = options.withUid;
+    this.#name = options.name;
+    this.#host = options.host;
+    this.mark = new ReadMark(options.readSeq);
+  }
+
+  /** Name of the room, or of the other user. */
+  get name(): string {
+    return this.#name;
+  }
+
+  get status(): ThreadStatus {
+    return this.#status;
+  }
+
+  /** When its latest message was stored, in milliseconds; 0 when none is known. */
+  get latestAt(): number {
+    return this.#latestAt;
+  }
+
+  /** How many messages wait to be read. A conversation not loaded yet counts as one when it holds anything new. */
+  get unread(): number {
+    if (this.mark.unread > 0) return this.mark.unread;
+    return this.#room === undefined && this.#headSeq > (this.mark.seq ?? 0) ? 1 : 0;
+  }
+
+  get loadingOlder(): boolean {
+    return this.#loadingOlder;
+  }
+
+  /** Position of the last event seen, for those who want to look under the hood. */
+  get position(): { readonly epoch: string; readonly seq: number } | undefined {
+    return this.#room?.position;
+  }
+
+  /** Joins the room and shows its latest messages; waits while offline. */
+  async join(): Promise<void> {
+    this.#setStatus({ name: "loading" });
+    try {
+      const { room, events } = await this.#host.client.join(this.id, { history: PAGE });
+      if (this.#gone) return void (await room.leave());
+      this.#listen(room);
+      this.roster.replace(room.knownMembers, room.count);
+      this.timeline.replace(events, events.length > 0);
+      this.#take(events);
+      // A room seen for the first time is not full of unread messages.
+      if (this.mark.seq === undefined) this.mark.read();
+      this.#setStatus({ name: "ready" });
+      this.readIfSeen();
+    } catch (error) {
+      this.#setStatus({ name: "failed", text: describe(error) });
+    }
+  }
+
+  /** Loads a conversation's latest messages, when that was not done yet. */
+  async open(): Promise<void> {
+    if (this.withUid === undefined || this.#room !== undefined) return;
+    const room = this.#host.client.direct(this.withUid);
+    this.#listen(room);
+    this.#setStatus({ name: "loading" });
+    try {
+      const page = await room.history({ limit: PAGE });
+      this.timeline.addOlder(page.events, page.hasMore);
+      this.#take(page.events);
+      this.#setStatus({ name: "ready" });
+      this.readIfSeen();
+    } catch (error) {
+      this.#room = undefined;
+      this.#setStatus({ name: "failed", text: describe(error) });
+    }
+  }
+
+  /** A conversation's summary came: how it stands without being loaded. */
+  summarize(summary: { readonly username: string; readonly seq: number; readonly sent: string }): void {
+    this.#name = summary.username || this.#name;
+    this.#headSeq = Math.max(this.#headSeq, summary.seq);
+    this.#latestAt = Math.max(this.#latestAt, Date.parse(summary.sent) || 0);
+  }
+
+  /** Leaves for good. */
+  async leave(): Promise<void> {
+    this.#gone = true;
+    clearTimeout(this.#typingTimer);
+    await this.#room?.leave();
+  }
+
+  /** Loads a page of older messages. Does nothing while one is being loaded, or when there are none. */
+  async loadOlder(): Promise<void> {
+    const before = this.timeline.oldestSeq;
+    if (this.#loadingOlder || !this.timeline.hasOlder || before === undefined || this.#room === undefined) return;
+    this.#loadingOlder = true;
+    this.changes.tell();
+    try {
+      const page = await this.#room.history({ beforeSeq: before, limit: PAGE });
+      this.timeline.addOlder(page.events, page.hasMore);
+    } catch (error) {
+      this.#host.onProblem(`Older messages could not be loaded. ${describe(error)}`);
+    } finally {
+      this.#loadingOlder = false;
+      this.changes.tell();
+    }
+  }
+
+  /** Sends a message; it is shown at once and marked once it is stored or refused. */
+  send(text: string, imageUrl: string | undefined): void {
+    this.#send(randomId(), text, imageUrl);
+  }
+
+  /** Sends again what was refused, with the same id: had it been stored after all, it would not be stored twice. */
+  retry(id: string): void {
+    const outgoing = this.timeline.outgoing(id);
+    if (outgoing) this.#send(id, outgoing.text, outgoing.imageUrl);
+  }
+
+  /** Forgets what was refused. */
+  discard(id: string): void {
+    this.timeline.discard(id);
+    this.changes.tell();
+  }
+
+  /** Deletes one's own message. */
+  async delete(seq: number): Promise<void> {
+    try {
+      await this.#room?.delete(seq);
+    } catch (error) {
+      this.#host.onProblem(`The message could not be deleted. ${describe(error)}`);
+    }
+  }
+
+  /** The user is typing. */
+  type(): void {
+    if (this.#status.name === "ready") this.#room?.typing();
+  }
+
+  /** Loads more members of a large room; false when there are no more. */
+  async loadMembers(pageToken: string): Promise<string> {
+    if (this.#room === undefined) return "";
+    try {
+      const page = await this.#room.members({ pageToken });
+      this.roster.add(page.members);
+      this.changes.tell();
+      return page.nextPageToken;
+    } catch (error) {
+      this.#host.onProblem(`Members could not be loaded. ${describe(error)}`);
+      return pageToken;
+    }
+  }
+
+  /** The connection is gone. */
+  lost(): void {
+    this.#away ??= { since: Date.now(), seqs: new Set() };
+  }
+
+  /** Marks everything as read when the user sees it. */
+  readIfSeen(): void {
+    if (this.#status.name !== "ready" || !this.#host.isRead(this)) return;
+    this.mark.read();
+    this.#host.onRead(this);
+    this.#host.onChanged();
+  }
+
+  #listen(room: Room): void {
+    this.#room = room;
+    room.on("event", (event) => this.#hear(event));
+    room.on("presence", (presence) => {
+      // Told without names after a reconnect: the list was read anew.
+      if (presence.joined.length + presence.left.length === 0) this.roster.replace(room.knownMembers, presence.count);
+      else this.roster.change(presence);
+      this.timeline.presence(presence, Date.now());
+      for (const { uid } of presence.left) this.typing.stopped(uid);
+      this.changes.tell();
+    });
+    room.on("typing", ({ uid, username }) => this.#heardTyping(uid, username));
+    room.on("recovered", ({ count }) => this.#recovered(count));
+    room.on("reset", ({ reason, events }) => this.#reset(reason, events));
+    room.on("left", ({ reason, by }) => {
+      this.#room = undefined;
+      const text = describeLeft(reason);
+      this.#setStatus({ name: "left", text: by === "" ? text : `${text} (by ${by})` });
+    });
+  }
+
+  #hear(event: RoomEvent): void {
+    if (!this.timeline.add(event)) return;
+    this.#away?.seqs.add(event.seq);
+    if (event.kind === "message") this.typing.stopped(event.message.uid);
+    this.#take([event]);
+    if (this.pinned) this.timeline.trim(KEPT);
+    else this.timeline.trim(MOST_KEPT);
+    this.readIfSeen();
+    this.changes.tell();
+    this.#host.onChanged();
+  }
+
+  /** Counts what is new. */
+  #take(events: readonly RoomEvent[]): void {
+    const self = this.#host.client.self?.uid;
+    for (const event of events) {
+      if (event.kind === "deleted") continue;
+      const sent = event.kind === "message" ? event.message.sent : event.event.sent;
+      this.#latestAt = Math.max(this.#latestAt, Date.parse(sent));
+      this.mark.heard(event.seq, event.kind === "message" && event.message.uid !== self);
+    }
+  }
+
+  #recovered(count: number): void {
+    const away = this.#away;
+    this.#away = undefined;
+    if (away === undefined || count === 0) return;
+    const gap = this.gaps.size + 1;
+    this.gaps.set(gap, { count, awayMs: Date.now() - away.since });
+    this.timeline.markMissed(away.seqs, gap);
+    this.#host.onRecovered(this, count);
+    this.changes.tell();
+  }
+
+  #reset(reason: string, events: readonly RoomEvent[]): void {
+    this.#away = undefined;
+    this.timeline.replace(events, events.length > 0);
+    if (reason === "epoch_changed") this.mark.reset();
+    this.#take(events);
+    this.timeline.note(describeReset(reason));
+    this.readIfSeen();
+    this.changes.tell();
+  }
+
+  #send(id: string, text: string, imageUrl: string | undefined): void {
+    this.timeline.sending(id, text, imageUrl, Date.now());
+    this.changes.tell();
+    void this.#deliver(id, text, imageUrl);
+  }
+
+  async #deliver(id: string, text: string, imageUrl: string | undefined): Promise<void> {
+    try {
+      if (this.#room === undefined) throw new RoomClientError("not_a_member", "");
+      const message = await this.#room.send(text, { id, ...(imageUrl === undefined ? {} : { imageUrl }) });
+      // The same message comes from the room too, before or after this: whichever is first is shown.
+      this.#hear({ kind: "message", seq: message.seq, message: this.#signed(message) });
+    } catch (error) {
+      this.timeline.failed(id, describe(error));
+      this.changes.tell();
+    }
+  }
+
+  /** The answer to one's own message leaves out who sent it. */
+  #signed(message: Message): Message {
+    const self = this.#host.client.self;
+    if (self === undefined) return message;
+    const avatar = self.avatarId === undefined ? {} : { avatarId: self.avatarId };
+    return { ...message, uid: self.uid, username: self.username, ...avatar };
+  }
+
+  #heardTyping(uid: string, username: string): void {
+    if (uid === this.#host.client.self?.uid) return;
+    this.typing.heard(uid, username, Date.now());
+    this.changes.tell();
+    clearTimeout(this.#typingTimer);
+    this.#typingTimer = setTimeout(() => this.changes.tell(), TYPING_SHOWN_MS);
+  }
+
+  #setStatus(status: ThreadStatus): void {
+    this.#status = status;
+    this.changes.tell();
+    this.#host.onChanged();
+  }
+}
+
+/** A member as far as a thread knows; what a message says of its sender otherwise. */
+export function memberOf(thread: Thread, message: Message): Member {
+  const avatar = message.avatarId === undefined ? {} : { avatarId: message.avatarId };
+  return thread.roster.get(message.uid) ?? { uid: message.uid, username: message.username, ...avatar };
+}
+
+function describe(error: unknown): string {
+  if (error instanceof RoomClientError) return describeError(error.code, error.message);
+  return error instanceof Error ? error.message : String(error);
+}
+
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
