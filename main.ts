@@ -58,7 +58,7 @@ async function run(config: Config): Promise<void> {
   handleSignals({ host: process, lifecycle, log });
   try {
     const listening = await start({ config, log, lifecycle, metrics: new Metrics({ process: true }), probes: [] });
-    if (terminal) print(banner(listening));
+    if (terminal) print(banner(config.role, listening));
     // Scripts wait for this line, so no level hides it.
     else log.child({}, { level: "info" }).info(listening, "listening");
   } catch (error) {

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import type { Config } from "./config.ts";
+import type { Config, Role } from "./config.ts";
 
 /** Ports really used, by what listens there. */
 export interface Ports {
@@ -10,7 +10,6 @@ export interface Ports {
 
 /** Where a started process can be reached and where it stores; what is not there is not run by its role. */
 export interface Listening {
-  readonly role: string;
   readonly page?: string;
   readonly websocket?: string;
   readonly rpc?: string;
@@ -26,7 +25,6 @@ export interface Listening {
 export function describeListening(config: Config, ports: Ports, dataDir: string): Listening {
   const edge = ports.edge === undefined ? undefined : authority(config.edgeHost, ports.edge);
   return {
-    role: config.role,
     ...(edge !== undefined && { page: `http://${edge}/`, websocket: `ws://${edge}/ws`, auth: config.authMode }),
     ...(ports.rpc !== undefined && { rpc: `http://${authority(config.rpcHost, ports.rpc)}` }),
     ops: `http://${authority(config.opsHost, ports.ops)}`,
@@ -35,7 +33,7 @@ export function describeListening(config: Config, ports: Ports, dataDir: string)
 }
 
 /** The same for people, on a terminal. */
-export function banner(listening: Listening): string {
+export function banner(role: Role, listening: Listening): string {
   const rows: readonly (readonly [string, string | undefined])[] = [
     ["page", listening.page],
     ["WebSocket", listening.websocket],
@@ -48,7 +46,7 @@ export function banner(listening: Listening): string {
   if (listening.auth === "guest") {
     lines.push("", "  Guest mode: anybody who can reach the WebSocket may come in under any name (AUTH_MODE).");
   }
-  return `\n  baccarat-websocket-cluster, role ${listening.role}\n\n${lines.join("\n")}\n\n  Ctrl-C stops it.\n\n`;
+  return `\n  baccarat-websocket-cluster, role ${role}\n\n${lines.join("\n")}\n\n  Ctrl-C stops it.\n\n`;
 }
 
 /**

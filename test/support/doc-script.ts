@@ -43,6 +43,7 @@ const VARYING = new Set([
   "client_id",
   "uid",
   "by_uid",
+  "to_uid",
   "by",
   "edge_id",
   "session",
@@ -80,8 +81,9 @@ export function difference(documented: unknown, actual: unknown, path = ""): str
 function listDifference(documented: unknown[], actual: unknown[], path: string): string | undefined {
   if (documented.length === 0) return actual.length === 0 ? undefined : `${path} is not empty`;
   if (actual.length === 0) return `${path} is empty`;
-  // The first item shows the shape; how many there are is no part of the protocol.
-  return difference(documented[0], actual[0], `${path}[0]`);
+  // One item shows the shape; how many there are, and in what order, is no part of the document.
+  const differences = actual.map((item, index) => difference(documented[0], item, `${path}[${index}]`));
+  return differences.includes(undefined) ? undefined : differences[0];
 }
 
 function kind(value: unknown): string {

@@ -34,7 +34,7 @@ export interface Addresses {
 export const START_MS = 10_000;
 
 const LISTENING = "listening";
-const ENTRY = process.env.PRODUCT_ENTRY ?? join(ROOT, "bin/start.js");
+const ENTRY = join(ROOT, "bin/start.js");
 /** As in package.json's `start`. */
 const FLAGS = ["--disable-warning=ExperimentalWarning"];
 const SHOWN_OUTPUT = 4_000;
@@ -176,7 +176,9 @@ function parseLine(line: string): Record<string, unknown> | undefined {
 }
 
 function addressesOf(entry: Record<string, unknown>): Addresses {
-  const address = (name: string): Record<string, string> =>
-    typeof entry[name] === "string" ? { [name]: entry[name] } : {};
-  return { ...address("edge"), ...address("rpc"), ...address("ops") };
+  const address = (name: keyof Addresses, field: string): Addresses => {
+    const value = entry[field];
+    return typeof value === "string" ? { [name]: new URL(value).origin } : {};
+  };
+  return { ...address("edge", "page"), ...address("rpc", "rpc"), ...address("ops", "ops") };
 }

@@ -122,17 +122,16 @@ export class Chat {
     this.show(id);
   }
 
-  /** Shows a thread that is there. */
+  /** Shows a thread; a conversation not heard of yet, once it is. */
   show(id: string): void {
     const thread = this.#threads.get(id);
-    if (!thread) return;
     if (id !== this.#active) {
       this.active?.mark.settle();
-      thread.pinned = true;
+      if (thread) thread.pinned = true;
     }
     this.#active = id;
-    if (thread.withUid !== undefined && this.self) void thread.open();
-    thread.readIfSeen();
+    if (this.self) void thread?.open();
+    thread?.readIfSeen();
     this.#host.onThreads(this);
     this.changes.tell();
   }

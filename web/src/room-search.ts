@@ -8,10 +8,7 @@ export function isRoomId(text: string): boolean {
 
 /** What a user typed, as the name of a room: spaces become dashes and a leading # goes. */
 export function toRoomId(text: string): string {
-  return text
-    .trim()
-    .replace(/^#+/u, "")
-    .replace(/\s+/gu, "-");
+  return text.trim().replace(/^#+/u, "").replace(/\s+/gu, "-");
 }
 
 /** Those whose name holds the query, beginnings first, otherwise in the order given. An empty query takes all. */

@@ -12,7 +12,9 @@ export class Roster {
 
   /** Members known, by name. */
   get members(): readonly Member[] {
-    return [...this.#members.values()].sort((a, b) => NAMES.compare(a.username, b.username) || (a.uid < b.uid ? -1 : 1));
+    return [...this.#members.values()].sort(
+      (a, b) => NAMES.compare(a.username, b.username) || (a.uid < b.uid ? -1 : 1),
+    );
   }
 
   /** A member known here; undefined for others. */

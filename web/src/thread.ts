@@ -5,7 +5,7 @@ import { ReadMark } from "./read-mark.ts";
 import { Roster } from "./roster.ts";
 import { Timeline } from "./timeline.ts";
 import type { Gap } from "./timeline-rows.ts";
-import { Typing, TYPING_SHOWN_MS } from "./typing.ts";
+import { TYPING_SHOWN_MS, Typing } from "./typing.ts";
 import { describeError, describeLeft, describeReset } from "./words.ts";
 
 /** Where a thread stands. `failed`: it could not be entered; `left`: it is over, by a moderator's decision or the server's. */

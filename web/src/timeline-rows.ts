@@ -1,5 +1,5 @@
-import type { CustomEntry, Entry, MessageEntry, NoteEntry, OutgoingEntry, PresenceEntry } from "./timeline.ts";
 import { dayLabel, dayOf, duration, plural } from "./format.ts";
+import type { CustomEntry, Entry, MessageEntry, NoteEntry, OutgoingEntry, PresenceEntry } from "./timeline.ts";
 
 /** A line of a timeline. Two rows of the same key stand for the same thing; with the same `rev` they look the same. */
 export type Row = { readonly key: string; readonly rev: string } & (

@@ -93,7 +93,8 @@ export class Timeline {
     const result: Entry[] = [];
     let next = 0;
     const takeLocal = (before: number): void => {
-      for (let local = this.#local[next]; local && local.after < before; local = this.#local[++next]) result.push(local);
+      for (let local = this.#local[next]; local && local.after < before; local = this.#local[++next])
+        result.push(local);
     };
     for (const stored of this.#stored) {
       takeLocal(stored.seq);

@@ -11,7 +11,9 @@ export interface Ending {
 /** Words for the close codes that mean stop. */
 export function describeEnding(code: number, reason: string): Ending {
   const known = ENDINGS.get(code);
-  return known ?? { title: "Disconnected", text: reason || `The server closed the connection (${code}).`, way: "again" };
+  return (
+    known ?? { title: "Disconnected", text: reason || `The server closed the connection (${code}).`, way: "again" }
+  );
 }
 
 const ENDINGS: ReadonlyMap<number, Ending> = new Map([

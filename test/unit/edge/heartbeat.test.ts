@@ -69,16 +69,6 @@ describe("the heartbeat", () => {
     expect(peer.silent).toBe(1);
   });
 
-  it("does not take a standstill of the process for silence", () => {
-    const peer = new Peer();
-    heartbeat.add(peer);
-    pass(1);
-    vi.setSystemTime(Date.now() + 60_000);
-    vi.advanceTimersByTime(1_000);
-    pass(15);
-    expect(peer.silent).toBe(0);
-  });
-
   it("knows when the last byte came", () => {
     const peer = new Peer();
     heartbeat.add(peer);

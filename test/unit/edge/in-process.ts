@@ -1,16 +1,18 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import type { Broker } from "../../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../../broker/embedded.ts";
 import { type Edge, type EdgeOptions, startEdge } from "../../../edge/edge.ts";
-import { parseRoomId } from "../../../services/ids.ts";
+import { RoomSchema } from "../../../gen/baccarat/v1/room_pb.ts";
 import { DEFAULT_LIMITS } from "../../../services/limits.ts";
 import { createLog, type Logger } from "../../../services/log.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { type ControlPlane, openControlPlane } from "../../../services/room/control-plane.ts";
 import { edgeTransport } from "../../../services/room/rpc/routes.ts";
 import { type ConnectOptions, TestClient } from "../../support/client.ts";
+import { room } from "./stored.ts";
 
 /** The product in one process, without main.ts: broker, control plane and any number of edges. */
 export class InProcess implements AsyncDisposable {
@@ -22,7 +24,6 @@ export class InProcess implements AsyncDisposable {
   readonly #edges: Edge[] = [];
   readonly #clients: TestClient[] = [];
 
-  /** `wrap` puts something between the edges and the broker, such as faults. */
   static async start(options: { readonly logLevel?: string } = {}): Promise<InProcess> {
     const log = createLog({ level: options.logLevel ?? process.env.LOG_LEVEL ?? "silent" });
     const directory = await mkdtemp(join(tmpdir(), "baccarat-edge-"));
@@ -50,8 +51,8 @@ export class InProcess implements AsyncDisposable {
       allowedOrigins: undefined,
       trustProxy: [],
       staticDir: undefined,
-      defaultRoom: parseRoomId("general"),
-      limits: DEFAULT_LIMITS,
+      defaultRoom: room("general"),
+      limits: this.limits,
       history: RETENTION,
       metrics,
       log,
@@ -59,6 +60,14 @@ export class InProcess implements AsyncDisposable {
     });
     this.#edges.push(edge);
     return edge;
+  }
+
+  /** Limits edges have unless told otherwise: tests send faster than people do. */
+  readonly limits = { ...DEFAULT_LIMITS, messagesPerSecond: 10_000, messageBurst: 10_000 };
+
+  /** Creates a room that is not as those that nobody configured. */
+  async createRoom(id: string, settings: { private?: boolean; frozen?: boolean; slowModeMs?: number }): Promise<void> {
+    await this.controlPlane.rooms.create(room(id), create(RoomSchema, { roomId: id, ...settings }));
   }
 
   /** Connects a client that joins nothing by itself, unless the options say so. */

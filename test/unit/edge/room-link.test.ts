@@ -15,6 +15,11 @@ interface Bench {
 }
 
 function openLink(...services: ScriptedService[]): Bench {
+  return prepareLink(() => undefined, ...services);
+}
+
+/** `prepare` fills the roster before the link is started. */
+function prepareLink(prepare: (roster: Roster) => void, ...services: ScriptedService[]): Bench {
   const updates: Update[] = [];
   const changes: boolean[] = [];
   const roster = new Roster({ tell: (command) => link.tell(command) });
@@ -30,6 +35,7 @@ function openLink(...services: ScriptedService[]): Bench {
     await link.close();
     roster.close();
   });
+  prepare(roster);
   link.start();
   return { link, roster, updates, changes };
 }
@@ -40,9 +46,11 @@ const join = (clientId: string) => ({ case: "join", value: { clientId, roomId: "
 describe("a link to the control plane", () => {
   it("says who it is and what it holds, and then that this is all", async () => {
     const service = new ScriptedService();
-    const { link, roster, changes } = openLink(service);
-    roster.connected("c1", member("c1"));
-    roster.joined("c1", room("r"));
+    const prepare = (roster: Roster) => {
+      roster.connected("c1", member("c1"));
+      roster.joined("c1", room("r"));
+    };
+    const { link, changes } = prepareLink(prepare, service);
     const stream = await service.stream(0);
     await eventually("the link to be up", () => link.attached);
     expect(stream.hello).toMatchObject({ edgeId: "edge-1", incarnation: "inc-1" });

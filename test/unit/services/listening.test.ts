@@ -15,7 +15,6 @@ const CLUSTER = { NATS_URL: "nats://user:hunter2@a:4222,b:4222", ROOM_SERVICE_UR
 describe("describeListening", () => {
   it("tells of everything in role all", () => {
     expect(describeListening(config(), { edge: 3000, rpc: 8080, ops: 9090 }, "/srv/data")).toEqual({
-      role: "all",
       page: "http://127.0.0.1:3000/",
       websocket: "ws://127.0.0.1:3000/ws",
       auth: "guest",
@@ -28,7 +27,6 @@ describe("describeListening", () => {
   it("tells of what a role runs, and no credentials", () => {
     const nats = ["nats://a:4222", "nats://b:4222"];
     expect(describeListening(config(CLUSTER, "edge"), { edge: 1, rpc: undefined, ops: 2 }, "")).toEqual({
-      role: "edge",
       page: "http://127.0.0.1:1/",
       websocket: "ws://127.0.0.1:1/ws",
       auth: "guest",
@@ -36,7 +34,6 @@ describe("describeListening", () => {
       nats,
     });
     expect(describeListening(config(CLUSTER, "room"), { edge: undefined, rpc: 1, ops: 2 }, "")).toEqual({
-      role: "room",
       rpc: "http://127.0.0.1:1",
       ops: "http://127.0.0.1:2",
       nats,
@@ -56,7 +53,7 @@ describe("describeListening", () => {
 
 describe("banner", () => {
   it("has every address, how to stop, and a word about guests", () => {
-    const text = banner(describeListening(config(), { edge: 1, rpc: 2, ops: 3 }, "/srv/data"));
+    const text = banner("all", describeListening(config(), { edge: 1, rpc: 2, ops: 3 }, "/srv/data"));
     for (const part of [
       "http://127.0.0.1:1/",
       "ws://127.0.0.1:1/ws",
@@ -72,10 +69,10 @@ describe("banner", () => {
 
   it("does not mention guests where there are none", () => {
     const jwt = config({ AUTH_MODE: "jwt", JWT_SECRET: "s" });
-    expect(banner(describeListening(jwt, { edge: 1, rpc: 2, ops: 3 }, ""))).not.toContain("Guest");
-    expect(banner(describeListening(config(CLUSTER, "room"), { edge: undefined, rpc: 2, ops: 3 }, ""))).not.toContain(
-      "Guest",
-    );
+    expect(banner("all", describeListening(jwt, { edge: 1, rpc: 2, ops: 3 }, ""))).not.toContain("Guest");
+    expect(
+      banner("room", describeListening(config(CLUSTER, "room"), { edge: undefined, rpc: 2, ops: 3 }, "")),
+    ).not.toContain("Guest");
   });
 });
 

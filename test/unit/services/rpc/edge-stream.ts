@@ -11,6 +11,7 @@ import {
   type EdgeUpdate,
 } from "../../../../gen/baccarat/v1/edge_service_pb.ts";
 import { controlKeys } from "../../../../services/control-keys.ts";
+import { FIXED } from "../../../../services/limits.ts";
 import { PATIENCE_MS, within } from "../../../support/eventually.ts";
 
 type Command = MessageInitShape<typeof EdgeCommandSchema>;
@@ -22,24 +23,27 @@ export class EdgeStream implements AsyncDisposable {
   readonly edgeId: string;
   readonly incarnation: string;
   readonly #updates: AsyncGenerator<Update>;
+  readonly #broker: Broker;
   readonly #leaving = new AbortController();
+  /** However slow a test is, its edge shall not be given up. */
+  readonly #renewal = setInterval(() => this.#renew(), FIXED.leaseRenewMs);
+  readonly #startTime = timestampNow();
   #waiting: Command[] = [];
   #wake = Promise.withResolvers<void>();
   #requestId = 0;
 
   /** Writes a lease, attaches, and says that it has nothing. */
   static async attach(transport: Transport, broker: Broker, edgeId: string): Promise<EdgeStream> {
-    const edge = new EdgeStream(transport, edgeId);
-    const now = timestampNow();
-    const lease = create(EdgeLeaseSchema, { edgeId, incarnation: edge.incarnation, startTime: now, renewTime: now });
-    await broker.control.put(controlKeys.lease(edge.incarnation), toBinary(EdgeLeaseSchema, lease));
+    const edge = new EdgeStream(transport, broker, edgeId);
+    await edge.#renew();
     edge.send({ case: "syncEnd", value: {} });
     await edge.hears("attached");
     return edge;
   }
 
-  private constructor(transport: Transport, edgeId: string) {
+  private constructor(transport: Transport, broker: Broker, edgeId: string) {
     this.edgeId = edgeId;
+    this.#broker = broker;
     this.incarnation = `${edgeId}.${crypto.randomUUID()}`;
     const client = createClient(EdgeService, transport);
     this.#updates = flatten(client.attach(this.#requests(), { signal: this.#leaving.signal }));
@@ -91,9 +95,19 @@ export class EdgeStream implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#renewal);
     this.#leaving.abort();
     this.#wake.resolve();
     await this.#updates.next().catch(() => undefined);
+  }
+
+  async #renew(): Promise<void> {
+    const { edgeId, incarnation } = this;
+    const lease = { edgeId, incarnation, startTime: this.#startTime, renewTime: timestampNow() };
+    await this.#broker.control.put(
+      controlKeys.lease(incarnation),
+      toBinary(EdgeLeaseSchema, create(EdgeLeaseSchema, lease)),
+    );
   }
 
   async *#requests(): AsyncGenerator<MessageInitShape<typeof AttachRequestSchema>> {
