@@ -3,6 +3,7 @@ import type { HistoryPage, HistoryRange, RoomPosition, StoredEvent } from "./bro
 import { Gate } from "./gate.ts";
 import type { JetStreamApi } from "./nats-api.ts";
 import type { Decoder } from "./nats-decode.ts";
+import type { ForwardReader } from "./nats-forward.ts";
 import { lowerBound } from "./nats-index.ts";
 import type { RoomView, RoomViews } from "./nats-rooms.ts";
 import type { NatsNames } from "./subjects.ts";
@@ -14,8 +15,13 @@ const WAVE = 64;
 /** Events may go between the view and the reading; after so many tries what is missing was taken out by hand. */
 const TRIES = 3;
 
+interface Row {
+  readonly seq: number;
+  readonly data: Uint8Array;
+}
+
 interface Taken {
-  readonly rows: { readonly seq: number; readonly data: Uint8Array }[];
+  readonly rows: readonly Row[];
   readonly missing: number[];
   readonly hasMore: boolean;
 }
@@ -26,6 +32,7 @@ export class History {
   readonly #names: NatsNames;
   readonly #decoder: Decoder;
   readonly #views: RoomViews;
+  readonly #forward: ForwardReader | undefined;
   readonly #gate = new Gate(GETS);
 
   constructor(options: {
@@ -33,11 +40,14 @@ export class History {
     readonly names: NatsNames;
     readonly decoder: Decoder;
     readonly views: RoomViews;
+    /** The quick way for those without an index; undefined for those who have one. */
+    readonly forward: ForwardReader | undefined;
   }) {
     this.#api = options.api;
     this.#names = options.names;
     this.#decoder = options.decoder;
     this.#views = options.views;
+    this.#forward = options.forward;
   }
 
   /** Broker.position. */
@@ -49,6 +59,14 @@ export class History {
   /** Broker.history. */
   async page(room: RoomId, range: HistoryRange): Promise<HistoryPage> {
     const subject = this.#names.log(room);
+    if (this.#forward && "after" in range) {
+      const { after, limit, maxBytes = Number.POSITIVE_INFINITY } = range;
+      const found = await this.#forward.read(subject, after, limit, maxBytes);
+      if (found) {
+        const view = { ...found, seqs: found.rows.map(({ seq }) => seq) };
+        return this.#compose(room, view, found.rows, false);
+      }
+    }
     for (let tries = 1; ; tries++) {
       const view = await this.#views.view(subject);
       const { rows, missing, hasMore } = await this.#take(candidates(view.seqs, range), range);
@@ -64,7 +82,7 @@ export class History {
     const forward = "after" in range;
     const maxBytes = range.maxBytes ?? Number.POSITIVE_INFINITY;
     const order = forward ? seqs : seqs.toReversed();
-    const taken: Taken["rows"] = [];
+    const taken: Row[] = [];
     const missing: number[] = [];
     let bytes = 0;
     let next = 0;
@@ -89,7 +107,7 @@ export class History {
     return (await this.#api.direct(this.#names.logStream, seq))?.data;
   }
 
-  #compose(room: RoomId, view: RoomView, rows: Taken["rows"], hasMore: boolean): HistoryPage {
+  #compose(room: RoomId, view: RoomView, rows: readonly Row[], hasMore: boolean): HistoryPage {
     const events = rows.flatMap(({ seq, data }): StoredEvent[] => {
       const event = this.#decoder.event(data, seq);
       if (event === undefined) return [];

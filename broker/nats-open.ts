@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { JetStreamApi, type StreamInfo } from "./nats-api.ts";
 import { NatsControl } from "./nats-control.ts";
 import { Decoder } from "./nats-decode.ts";
+import { ForwardReader } from "./nats-forward.ts";
 import { Health } from "./nats-health.ts";
 import { History } from "./nats-history.ts";
 import { RoomIndex } from "./nats-index.ts";
@@ -28,6 +29,8 @@ const TRIMMED_KEY = `${OWN_KEYS}trimmed`;
 
 const CLUSTER_REPLICAS = 3;
 const RETRY_MS = 250;
+/** The record changes when somebody configures fewer events than ever before. */
+const RECORD_MS = 60_000;
 
 /** Everything a NatsBroker consists of, opened and running. */
 export interface NatsParts {
@@ -75,9 +78,9 @@ export async function assemble(link: NatsLink, options: NatsOptions, deadline: n
   const stops = [() => control.close(), () => wiper.stop(), () => health.stop()];
   try {
     const epoch = await readEpoch(control, logInfo, owner, deadline);
-    const views = owner ? await openIndex() : openScans();
     const live = new Live({ link, api, names, decoder });
-    const history = new History({ api, names, decoder, views });
+    const reading = owner ? { views: await openIndex(), forward: undefined } : openScans();
+    const history = new History({ api, names, decoder, ...reading });
     return { epoch, names, link, requests, api, writer, decoder, live, history, control, health, wiper, stops };
   } catch (error) {
     for (const stop of stops) stop();
@@ -102,12 +105,30 @@ export async function assemble(link: NatsLink, options: NatsOptions, deadline: n
     return rooms;
   }
 
-  function openScans(): ScannedRooms {
-    const scanner = new Scanner({ link, api, log, stream: names.logStream });
+  function openScans(): { views: ScannedRooms; forward: ForwardReader } {
     const { maxMessages } = options.retention;
-    const trimmedTo = (): Promise<number | undefined> => trimRecord(control).read();
-    return new ScannedRooms({ api, scanner, stream: names.logStream, maxMessages, trimmedTo });
+    const stream = names.logStream;
+    const trimmedTo = remembered(RECORD_MS, () => trimRecord(control).read());
+    const scanner = new Scanner({ link, api, log, stream });
+    const shown = async (): Promise<number> => Math.min(maxMessages, (await trimmedTo()) ?? maxMessages);
+    return {
+      views: new ScannedRooms({ api, scanner, stream, maxMessages, trimmedTo }),
+      forward: new ForwardReader({ api, stream, shown }),
+    };
   }
+}
+
+/** Asks again only after `ms`. */
+function remembered<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let answer: T | undefined;
+  let asked = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (performance.now() - asked > ms) {
+      answer = await ask();
+      asked = performance.now();
+    }
+    return answer as T;
+  };
 }
 
 async function ensureStreams(

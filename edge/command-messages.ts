@@ -65,11 +65,13 @@ export async function history(context: CommandContext, connection: Connection, f
     forward,
     limit: range.limit,
   };
+  const ringFrom = hosted?.ring.from;
   const answer = await context.link.ask({ case: "readEvents", value });
   if (answer.case !== "events") throw new RoomError("internal", "history was answered by something else");
   const { hasMore } = answer.value;
   const read = answer.value.events.map((event) => storedEvent(room, event));
-  if (hosted && !forward) keepInRing(hosted, range.before, read, hasMore);
+  // What the ring lost meanwhile may be missing in between.
+  if (hosted && !forward && hosted.ring.from === ringFrom) keepInRing(hosted, range.before, read, hasMore);
   const events = read.map((stored) => encodeEvent(stored, epoch));
   connection.send(encodeHistory({ room, epoch, events, hasMore }, frame.id));
 }
@@ -158,8 +160,8 @@ function keepInRing(
   read: readonly StoredEvent[],
   hasMore: boolean,
 ): void {
-  const first = read[0];
-  if (before !== undefined && before <= room.ring.from) return;
-  if (!hasMore) room.ring.prepend(0, read);
-  else if (first) room.ring.prepend(first.seq - 1, read);
+  const { ring } = room;
+  if (before !== undefined && before <= ring.from) return;
+  const [first] = read;
+  ring.prepend(first ? first.seq - 1 : ring.from, read, !hasMore);
 }

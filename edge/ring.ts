@@ -35,6 +35,8 @@ export class Ring {
   #entries: Entry[] = [];
   #chars = 0;
   #from = 0;
+  /** History shows nothing before the ring's first event. Positions before `from` are unknown here all the same. */
+  #whole = false;
 
   constructor(options: { readonly epoch: string; readonly limits: RingLimits; readonly now?: () => number }) {
     this.#epoch = options.epoch;
@@ -42,7 +44,7 @@ export class Ring {
     this.#now = options.now ?? Date.now;
   }
 
-  /** Position after which the ring holds every event of the room. 0: everything that history shows. */
+  /** Position after which the ring holds every event of the room. 0: every event there ever was. */
   get from(): number {
     return this.#from;
   }
@@ -52,6 +54,7 @@ export class Ring {
     this.#entries = [];
     this.#chars = 0;
     this.#from = seq;
+    this.#whole = false;
   }
 
   /** Adds the room's next event and returns its JSON. A deletion takes the deleted event out. */
@@ -67,9 +70,11 @@ export class Ring {
 
   /**
    * Puts older events in front, as a read of the log gave them: all events after `from`, at least up to where the ring
-   * begins. What does not fit is left out.
+   * begins. What does not fit is left out. `whole` says that history shows nothing before them: retention or deletion
+   * may have taken what was there, so that is no reason to recover from any position before `from`.
    */
-  prepend(from: number, events: readonly StoredEvent[]): void {
+  prepend(from: number, events: readonly StoredEvent[], whole = false): void {
+    this.#whole ||= whole;
     if (from >= this.#from) return;
     const older = events
       .filter((stored) => stored.seq > from && stored.seq <= this.#from)
@@ -103,8 +108,9 @@ export class Ring {
       full = chars > FIXED.historyBytes && start < end;
       if (full) break;
     }
-    if (!full && end - start < limit && this.#from > 0) return undefined;
-    return this.#page(start, end, start > 0 || this.#from > 0);
+    const mayHaveOlder = this.#from > 0 && !this.#whole;
+    if (!full && end - start < limit && mayHaveOlder) return undefined;
+    return this.#page(start, end, start > 0 || mayHaveOlder);
   }
 
   #encode(stored: StoredEvent): Entry {
@@ -154,6 +160,8 @@ export class Ring {
       this.#from = oldest.stored.seq;
       dropped++;
     }
-    if (dropped > 0) this.#entries.splice(0, dropped);
+    if (dropped === 0) return;
+    this.#entries.splice(0, dropped);
+    this.#whole = false;
   }
 }

@@ -1,5 +1,6 @@
 import { Emitter } from "./emitter.ts";
 import { Link, type WebSocketConstructor } from "./link.ts";
+import { watchNetwork } from "./network.ts";
 import { Room } from "./room.ts";
 import type { ConnectionState, ConversationSummary, ErrorCode, Position, RoomEvent, Self } from "./types.ts";
 import { RoomClientError } from "./types.ts";
@@ -76,7 +77,10 @@ export class RoomClient extends Emitter<RoomClientEvents> {
       onState: (state) => this.#changed(state),
       onLost: () => this.#lost(),
     });
-    this.#unlisten = watchNetwork(this.#link);
+    this.#unlisten = watchNetwork(() => {
+      this.#link.connect();
+      void this.#link.probe();
+    });
     this.#link.connect();
   }
 
@@ -311,25 +315,6 @@ function guestUrl(url: string, options: RoomClientOptions): string {
   if (options.username !== undefined) query.set("username", options.username);
   if (options.avatarId !== undefined) query.set("avatar_id", options.avatarId);
   return `${url}${url.includes("?") ? "&" : "?"}${query}`;
-}
-
-/** A network that came back, or a page that is shown again, is worth a try at once; a hidden page's connection may be dead without knowing. */
-function watchNetwork(link: Link): () => void {
-  const target = globalThis as Partial<Pick<Window, "addEventListener" | "removeEventListener" | "document">>;
-  if (!target.addEventListener || !target.removeEventListener) return () => undefined;
-  const awake = (): void => {
-    if (target.document?.visibilityState === "hidden") return;
-    link.connect();
-    void link.probe();
-  };
-  target.addEventListener("online", awake);
-  target.addEventListener("offline", awake);
-  target.document?.addEventListener?.("visibilitychange", awake);
-  return () => {
-    target.removeEventListener?.("online", awake);
-    target.removeEventListener?.("offline", awake);
-    target.document?.removeEventListener?.("visibilitychange", awake);
-  };
 }
 
 function pause(ms: number): Promise<void> {

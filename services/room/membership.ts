@@ -60,11 +60,15 @@ export class Membership {
 
   /**
    * What can be refused before anything is written.
-   * @throws RoomError room_not_found, permission_denied, banned, too_many_rooms, room_full.
+   * @throws RoomError room_not_found, permission_denied, banned, too_many_rooms, room_full, unavailable.
    */
   checkJoin(user: User, connection: ConnectionId, room: RoomId): void {
     authorize(user, "join", this.#rooms.access(room), this.#now());
-    if (directUsers(room) || this.#fold.entry(room, connection.clientId)) return;
+    if (directUsers(room)) return;
+    const entry = this.#fold.entry(room, connection.clientId);
+    // Its edge answers an eviction with a leave before anything else: a join that comes before it was sent before it.
+    if (entry?.out !== undefined) throw refusal(entry.out);
+    if (entry !== undefined) return;
     const entries = this.#fold.connections.clients.get(connection.clientId)?.entries.size ?? 0;
     if (entries >= this.#limits.maxRoomsPerConnection) {
       throw new RoomError("too_many_rooms", `a connection may be in ${this.#limits.maxRoomsPerConnection} rooms`);
@@ -177,6 +181,6 @@ function refusal(out: EntryOut): RoomError {
     case "edge_lost":
       return new RoomError("unavailable", "the edge was given up meanwhile");
     default:
-      return new RoomError("permission_denied", "taken out of the room while joining");
+      return new RoomError("permission_denied", "you were taken out of the room");
   }
 }

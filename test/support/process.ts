@@ -177,8 +177,8 @@ function parseLine(line: string): Record<string, unknown> | undefined {
 
 function addressesOf(entry: Record<string, unknown>): Addresses {
   const address = (name: keyof Addresses, field: string): Addresses => {
-    const value = entry[field];
-    return typeof value === "string" ? { [name]: new URL(value).origin } : {};
+    const url = entry[field];
+    return typeof url === "string" ? { [name]: url.replace(/\/$/, "") } : {};
   };
   return { ...address("edge", "page"), ...address("rpc", "rpc"), ...address("ops", "ops") };
 }

@@ -33,6 +33,11 @@ export class ReadMark {
     this.#firstUnread = this.#unread === 1 ? seq : Math.min(seq, this.#firstUnread ?? seq);
   }
 
+  /** It is open for the first time: what is there already is not new. */
+  begin(): void {
+    this.#seq ??= this.#latest;
+  }
+
   /** Everything heard of was read. */
   read(): void {
     this.#seq = Math.max(this.#seq ?? 0, this.#latest);

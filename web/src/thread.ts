@@ -110,9 +110,9 @@ export class Thread {
       this.#listen(room);
       this.roster.replace(room.knownMembers, room.count);
       this.timeline.replace(events, events.length > 0);
-      this.#take(events);
       // A room seen for the first time is not full of unread messages.
-      if (this.mark.seq === undefined) this.mark.read();
+      this.#take(events, this.mark.seq !== undefined);
+      this.mark.begin();
       this.#setStatus({ name: "ready" });
       this.readIfSeen();
     } catch (error) {
@@ -129,7 +129,7 @@ export class Thread {
     try {
       const page = await room.history({ limit: PAGE });
       this.timeline.addOlder(page.events, page.hasMore);
-      this.#take(page.events);
+      this.#take(page.events, true);
       this.#setStatus({ name: "ready" });
       this.readIfSeen();
     } catch (error) {
@@ -214,7 +214,7 @@ export class Thread {
     }
   }
 
-  /** The connection is gone. */
+  /** The connection is gone. Rooms only: of conversations nobody says when they are complete again. */
   lost(): void {
     this.#away ??= { since: Date.now(), seqs: new Set() };
   }
@@ -252,7 +252,7 @@ export class Thread {
     if (!this.timeline.add(event)) return;
     this.#away?.seqs.add(event.seq);
     if (event.kind === "message") this.typing.stopped(event.message.uid);
-    this.#take([event]);
+    this.#take([event], !this.#host.isRead(this));
     if (this.pinned) this.timeline.trim(KEPT);
     else this.timeline.trim(MOST_KEPT);
     this.readIfSeen();
@@ -260,14 +260,14 @@ export class Thread {
     this.#host.onChanged();
   }
 
-  /** Counts what is new. */
-  #take(events: readonly RoomEvent[]): void {
+  /** Counts what is new; nothing is when `counts` is false. */
+  #take(events: readonly RoomEvent[], counts: boolean): void {
     const self = this.#host.client.self?.uid;
     for (const event of events) {
       if (event.kind === "deleted") continue;
       const sent = event.kind === "message" ? event.message.sent : event.event.sent;
       this.#latestAt = Math.max(this.#latestAt, Date.parse(sent));
-      this.mark.heard(event.seq, event.kind === "message" && event.message.uid !== self);
+      this.mark.heard(event.seq, counts && event.kind === "message" && event.message.uid !== self);
     }
   }
 
@@ -286,13 +286,14 @@ export class Thread {
     this.#away = undefined;
     this.timeline.replace(events, events.length > 0);
     if (reason === "epoch_changed") this.mark.reset();
-    this.#take(events);
+    this.#take(events, false);
     this.timeline.note(describeReset(reason));
     this.readIfSeen();
     this.changes.tell();
   }
 
   #send(id: string, text: string, imageUrl: string | undefined): void {
+    this.mark.settle();
     this.timeline.sending(id, text, imageUrl, Date.now());
     this.changes.tell();
     void this.#deliver(id, text, imageUrl);

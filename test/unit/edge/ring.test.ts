@@ -76,6 +76,17 @@ describe("a ring", () => {
     expect(seqs(ring.before(undefined, 50))).toEqual([3, 5, 9, 12]);
   });
 
+  it("recovers from no position before its events, though history shows nothing there", () => {
+    const ring = ringAt(10);
+    ring.push(stored(12, 9));
+    ring.prepend(4, [stored(5, 0), stored(9, 5)], true);
+    expect(ring.before(undefined, 50)).toMatchObject({ hasMore: false });
+    expect(ring.after(3, 50)).toBeUndefined();
+    expect(seqs(ring.after(4, 50))).toEqual([5, 9, 12]);
+    for (const seq of [13, 14]) ring.push(stored(seq, seq - 1));
+    expect(ring.before(undefined, 50)).toBeUndefined();
+  });
+
   it("takes a deleted event out, and leaves no hole behind", () => {
     const ring = ringAt(10);
     for (const seq of [11, 12, 13]) ring.push(stored(seq, seq - 1));

@@ -204,6 +204,17 @@ describe("folds of one log", () => {
     );
   });
 
+  it("take over who is there, even when the limit was lowered since", async () => {
+    const log = new RecordedLog();
+    for (const id of [0, 1, 2, 3]) write(log, { kind: "enter", room: 0, uid: id, run: 0, device: 0 });
+    const fold = await follow(log);
+    expect(fold.room(room("a"))?.members.size).toBe(4);
+    write(log, { kind: "enter", room: 0, uid: 0, run: 1, device: 0 });
+    write(log, { kind: "leave", room: 0, uid: 1, run: 0, device: 0 });
+    write(log, { kind: "enter", room: 0, uid: 1, run: 1, device: 1 });
+    expect([...(fold.room(room("a"))?.members.from("") ?? [])].map(([name]) => name)).toEqual(["ann", "cyd", "dan"]);
+  });
+
   it("forget what nothing is stored of", async () => {
     const log = new RecordedLog();
     const fold = await follow(log);

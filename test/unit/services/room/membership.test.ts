@@ -108,6 +108,8 @@ describe("putting out", () => {
     expect(members(two, "lobby")).toEqual([]);
     await eventually("both evictions", () => edge.all("evicted").length === 2);
     expect(edge.all("evicted")[0]).toMatchObject({ reason: "kicked", by: "service:ops" });
+    // A join that was on its way when the edge heard of the eviction, which it answers by a leave.
+    expect(await edge.join("c1", "lobby")).toBe("permission_denied");
     for (const clientId of ["c1", "c2"]) await edge.leave(clientId, "lobby");
     expect(await edge.join("c1", "lobby")).toBe("joined");
     await eventually("the member to be seen again", () => members(two, "lobby").length === 1);

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { onTestFinished } from "vitest";
 import type { Broker } from "../../../../broker/broker.ts";
-import { openEmbeddedBroker } from "../../../../broker/embedded.ts";
-import type { Retention } from "../../../../broker/retention.ts";
+import { openBroker } from "../../../../broker/open.ts";
 import { type Event, EventSchema } from "../../../../gen/baccarat/v1/event_pb.ts";
 import { type Room, RoomSchema } from "../../../../gen/baccarat/v1/room_pb.ts";
+import { parseConfig } from "../../../../services/config.ts";
 import { parseRoomId, parseUid, type RoomId, type Uid } from "../../../../services/ids.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../../services/limits.ts";
 import { createLog, type Logger } from "../../../../services/log.ts";
@@ -20,13 +20,12 @@ export function quietLog(): Logger {
 }
 
 /** The embedded broker on a directory of its own, closed and removed after the test. */
-export async function openTestBroker(retention: Partial<Retention> = {}): Promise<Broker> {
+export async function openTestBroker(options: { maxMessages?: number } = {}): Promise<Broker> {
   const dataDir = await mkdtemp(join(tmpdir(), "baccarat-room-"));
-  const broker = await openEmbeddedBroker({
-    dataDir,
-    retention: { maxMessages: 1_000, maxAgeMs: 7 * 24 * 3_600_000, maxBytes: 1024 ** 3, ...retention },
-    log: quietLog(),
-  });
+  const env = { DATA_DIR: dataDir, HISTORY_MAX_MESSAGES: String(options.maxMessages ?? 1_000) };
+  const parsed = parseConfig(env);
+  if (!parsed.ok) throw new Error(parsed.mistakes.join("; "));
+  const broker = await openBroker({ config: parsed.config, log: quietLog() });
   onTestFinished(async () => {
     await broker.close();
     await rm(dataDir, { recursive: true });

@@ -1,0 +1,134 @@
+import { h, renderOn, setAttribute } from "./dom.ts";
+import { characters, httpsHost } from "./format.ts";
+import { icon } from "./icons.ts";
+import type { Thread } from "./thread.ts";
+
+/** The server's limits: a message in characters, a picture's address in UTF-16 units. */
+const LONGEST = 4_000;
+const LONGEST_URL = 2_048;
+/** From here on the characters left are shown. */
+const NEARLY = 3_600;
+const MOST_LINES = 8;
+
+/** Where messages are written. Enter sends, Shift+Enter begins a new line. */
+export class Composer {
+  readonly element: HTMLFormElement;
+  readonly #thread: Thread;
+  readonly #onSend: () => void;
+  readonly #text: HTMLTextAreaElement;
+  readonly #image: HTMLInputElement;
+  readonly #imageRow: HTMLElement;
+  readonly #attach: HTMLButtonElement;
+  readonly #send: HTMLButtonElement;
+  readonly #counter = h("span", { class: "counter", hidden: true });
+
+  constructor(options: { thread: Thread; signal: AbortSignal; onSend: () => void }) {
+    this.#thread = options.thread;
+    this.#onSend = options.onSend;
+    this.#text = h("textarea", {
+      rows: 1,
+      name: "message",
+      "aria-label": "Message",
+      autocomplete: "off",
+      enterkeyhint: "send",
+      oninput: () => this.#typed(),
+      onkeydown: (event: KeyboardEvent) => this.#pressed(event),
+    });
+    this.#image = h("input", {
+      type: "url",
+      name: "image",
+      placeholder: "https://… address of a picture",
+      "aria-label": "Address of a picture",
+      maxlength: LONGEST_URL,
+      oninput: () => this.#update(),
+      onkeydown: (event: KeyboardEvent) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        this.#showImage(false);
+      },
+    });
+    const drop = { class: "icon-button", type: "button", "aria-label": "No picture" };
+    this.#imageRow = h(
+      "div",
+      { class: "image-row", hidden: true },
+      icon("image"),
+      this.#image,
+      h("button", { ...drop, onclick: () => this.#showImage(false) }, icon("close")),
+    );
+    const attach = { class: "icon-button", type: "button", "aria-label": "Add a picture", title: "Add a picture" };
+    this.#attach = h("button", { ...attach, onclick: () => this.#showImage(this.#imageRow.hidden) }, icon("image"));
+    this.#send = h("button", { class: "send", "aria-label": "Send", title: "Send" }, icon("send"));
+    this.element = h(
+      "form",
+      { class: "composer", onsubmit: (event: SubmitEvent) => this.#submit(event) },
+      this.#imageRow,
+      h("div", { class: "composer-row" }, this.#attach, this.#text, this.#counter, this.#send),
+    );
+    this.#text.value = options.thread.draft;
+    renderOn([(listener) => options.thread.changes.on(listener)], options.signal, () => this.#update());
+  }
+
+  /** Puts the cursor where messages are written. */
+  focus(): void {
+    this.#text.focus();
+  }
+
+  #typed(): void {
+    this.#thread.draft = this.#text.value;
+    if (this.#text.value.trim() !== "") this.#thread.type();
+    this.#update();
+  }
+
+  #pressed(event: KeyboardEvent): void {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.element.requestSubmit();
+  }
+
+  #showImage(shown: boolean): void {
+    this.#imageRow.hidden = !shown;
+    this.#attach.setAttribute("aria-expanded", String(shown));
+    this.#image.value = "";
+    this.#update();
+    if (shown) this.#image.focus();
+    else this.#text.focus();
+  }
+
+  #submit(event: SubmitEvent): void {
+    event.preventDefault();
+    if (!this.#canSend()) return;
+    const image = this.#image.value.trim();
+    this.#thread.send(this.#text.value.trim(), image === "" ? undefined : image);
+    this.#text.value = "";
+    this.#thread.draft = "";
+    if (this.#imageRow.hidden) this.#update();
+    else this.#showImage(false);
+    this.#onSend();
+  }
+
+  #canSend(): boolean {
+    const image = this.#image.value.trim();
+    if (image !== "" && httpsHost(image) === undefined) return false;
+    const text = this.#text.value.trim();
+    return this.#isOpen() && (text !== "" || image !== "") && characters(text) <= LONGEST;
+  }
+
+  #isOpen(): boolean {
+    return this.#thread.status.name === "ready";
+  }
+
+  #update(): void {
+    const { withUid, name } = this.#thread;
+    const length = characters(this.#text.value);
+    const image = this.#image.value.trim();
+    this.#text.disabled = !this.#isOpen();
+    this.#attach.disabled = !this.#isOpen();
+    this.#text.placeholder = withUid === undefined ? `Message #${name}` : `Message ${name}`;
+    this.#text.rows = Math.min(MOST_LINES, this.#text.value.split("\n").length);
+    this.#counter.hidden = length < NEARLY;
+    this.#counter.textContent = String(LONGEST - length);
+    this.#counter.classList.toggle("over", length > LONGEST);
+    setAttribute(this.#image, "aria-invalid", image !== "" && httpsHost(image) === undefined ? "true" : undefined);
+    this.#send.disabled = !this.#canSend();
+  }
+}

@@ -1,0 +1,65 @@
+import type { Chat } from "./chat.ts";
+import { fill, h, renderOn } from "./dom.ts";
+import { duration } from "./format.ts";
+import { icon } from "./icons.ts";
+import { describeEnding, type Ending } from "./words.ts";
+
+/** How often the countdown is looked at. */
+const TICK_MS = 250;
+/** A first connection that takes longer than this is worth a word. */
+const PATIENCE_MS = 800;
+
+/** Says when the connection is not there, what comes next, and what the user can do. */
+export function connectionBar(options: {
+  readonly chat: Chat;
+  readonly signal: AbortSignal;
+  /** Carries out the way out of an ending. */
+  readonly onWay: (way: Ending["way"]) => void;
+  /** Words to add while the connection is lost. */
+  readonly hint?: () => string;
+}): HTMLElement {
+  const { chat, signal, onWay } = options;
+  const text = h("span", { class: "bar-text" });
+  const actions = h("span", { class: "bar-actions" });
+  const bar = h("div", { class: "bar", role: "status" }, icon("alert"), text, actions);
+  const openedAt = Date.now();
+  let shown = "";
+
+  const action = (label: string, act: () => void): HTMLElement =>
+    h("button", { class: "button small", type: "button", onclick: act }, label);
+
+  /** The countdown changes often; the buttons must not, or they could not be clicked. */
+  const show = (kind: string, words: string, ...buttons: readonly (() => HTMLElement)[]): void => {
+    bar.hidden = kind === "";
+    bar.dataset.kind = kind;
+    text.textContent = words;
+    if (kind !== shown) fill(actions, ...buttons.map((make) => make()));
+    shown = kind;
+  };
+
+  const render = (): void => {
+    const { state } = chat;
+    const hint = options.hint?.() ?? "";
+    if (state.name === "live") show("", "");
+    else if (state.name === "connecting") {
+      const patient = chat.self === undefined && Date.now() - openedAt < PATIENCE_MS;
+      show(patient ? "" : "connecting", `Connecting … ${hint}`);
+    } else if (state.name === "reconnecting") {
+      const wait = Math.ceil((state.retryAt - Date.now()) / 1_000);
+      const when = wait > 0 ? `Next try in ${duration(wait * 1_000)}.` : "Trying again …";
+      show("reconnecting", `Connection lost. ${when} ${hint}`, () =>
+        action("Try now", () => chat.client.reconnectNow()),
+      );
+    } else {
+      const { title, text: why, way } = describeEnding(state.code, state.reason);
+      const label = { again: "Connect again", "new-guest": "New guest", token: "Log in" }[way];
+      show(`closed-${state.code}`, `${title}. ${why}`, () => action(label, () => onWay(way)));
+    }
+  };
+  const timer = setInterval(() => {
+    if (chat.state.name !== "live" && chat.state.name !== "closed") render();
+  }, TICK_MS);
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+  renderOn([(listener) => chat.changes.on(listener)], signal, render);
+  return bar;
+}
