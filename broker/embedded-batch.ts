@@ -38,6 +38,7 @@ export class Batch {
   #events: Asked<EventWrite, EventAnswer>[] = [];
   #control: Asked<ControlWrite, ControlAnswer>[] = [];
   #reads: Asked<Read, ReadAnswer>[] = [];
+  #isGivenUp = false;
 
   addEvent(ask: EventWrite, settle: Settle<EventAnswer>): void {
     this.#events.push({ ask, settle });
@@ -85,6 +86,8 @@ export class Batch {
 
   /** Gives everything up. A later answer still settles the writes, since they may have happened. */
   fail(error: RoomError): void {
+    if (this.#isGivenUp) return;
+    this.#isGivenUp = true;
     for (const { settle } of [...this.#events, ...this.#control, ...this.#reads]) settle.fail(error);
     this.#reads = [];
   }

@@ -51,9 +51,8 @@ export class History {
   }
 
   /** Broker.position. */
-  async position(room: RoomId): Promise<RoomPosition> {
-    const { end, floor } = await this.#views.view(this.#names.log(room));
-    return { seq: end, floor };
+  position(room: RoomId): Promise<RoomPosition> {
+    return this.#views.position(this.#names.log(room));
   }
 
   /** Broker.history. */

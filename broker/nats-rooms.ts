@@ -1,5 +1,6 @@
 import { FIXED } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
+import type { RoomPosition } from "./broker.ts";
 import type { JetStreamApi } from "./nats-api.ts";
 import { Feed, type FeedMessage } from "./nats-feed.ts";
 import { RoomIndex, type RoomWindow } from "./nats-index.ts";
@@ -18,6 +19,8 @@ export interface RoomView extends RoomWindow {
 export interface RoomViews {
   /** What is shown now, reflecting everything acknowledged before the call. @throws RoomError unavailable. */
   view(subject: string): Promise<RoomView>;
+  /** Broker.position. */
+  position(subject: string): Promise<RoomPosition>;
   /** Notes that an event it showed twice was not there: somebody took it out by hand. */
   missing(subject: string, seq: number): void;
 }
@@ -85,6 +88,11 @@ export class IndexedRooms implements RoomViews {
     return { ...index.window(subject), end: Math.max(last, this.#feed.position) };
   }
 
+  async position(subject: string): Promise<RoomPosition> {
+    const { end, floor } = await this.view(subject);
+    return { seq: end, floor };
+  }
+
   missing(subject: string, seq: number): void {
     this.#options.index.delete(subject, seq);
   }
@@ -144,6 +152,15 @@ export class ScannedRooms implements RoomViews {
     index.settle(state.first_seq);
     if (trimmedTo !== undefined) index.trimmedTo(trimmedTo);
     return { ...index.window(subject), end: Math.max(last, seqs.at(-1) ?? 0) };
+  }
+
+  /**
+   * Edges ask for every room they begin to host, and what they need is the seq. The floor would take a scan each, so
+   * they are told the safe thing: that nothing earlier can be relied on.
+   */
+  async position(): Promise<RoomPosition> {
+    const { last_seq: last } = (await this.#api.info(this.#stream)).state;
+    return { seq: last, floor: last };
   }
 
   missing(): void {

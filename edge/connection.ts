@@ -6,7 +6,7 @@ import type { RoomId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
-import { CLOSE_CODES, type CloseName, type Departure, departure } from "./close-codes.ts";
+import { CLOSE_CODES, type CloseName } from "./close-codes.ts";
 import type { FanOut } from "./fan-out.ts";
 import { encodeError, encodeRoomLeft, textFrame } from "./frame-encoders.ts";
 import { parseFrame } from "./frames.ts";
@@ -31,8 +31,8 @@ export interface ConnectionHost {
   onOpen(connection: Connection): Promise<void>;
   /** Carries a frame out. @throws RoomError, or rejects with it: the frame's answer then. */
   execute(connection: Connection, frame: Exclude<Inbound, { type: "error" }>): void | Promise<void>;
-  /** The connection ends; it has left its rooms here. `lastByteAt` is by performance.now(). */
-  onEnd(connection: Connection, departure: Departure, lastByteAt: number): void;
+  /** The connection ends with a close code; it has left its rooms here. `lastByteAt` is by performance.now(). */
+  onEnd(connection: Connection, code: number, lastByteAt: number): void;
 }
 
 /**
@@ -323,7 +323,7 @@ export class Connection implements Beating {
     this.outbox.close();
     const lastByteAt = this.#host.heartbeat.remove(this);
     for (const room of [...this.rooms.keys()]) this.leave(room);
-    this.#host.onEnd(this, departure(code), lastByteAt);
+    this.#host.onEnd(this, code, lastByteAt);
     this.#state = { tag: "closing", code };
     return true;
   }

@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { WebSocket } from "ws";
+import { FIXED } from "../services/limits.ts";
 import { Publisher } from "../services/publisher.ts";
-import type { CloseName, Departure } from "./close-codes.ts";
+import { CLOSE_CODES, type CloseName, departure } from "./close-codes.ts";
 import { execute } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
@@ -27,6 +28,8 @@ import { applyUpdate, type UpdateTargets } from "./updates.ts";
 const RING_EVENTS = 512;
 const RING_CHARS = 1024 * 1024;
 const CONVERSATIONS = 10_000;
+/** How long the memberships of a replaced connection last, so that its successor can take them over. */
+const REPLACED_MS = 750;
 /** How long a stop waits for answers under way, and then for clients to take their leave. */
 const FINISH_MS = 1_000;
 const CLOSE_MS = 1_000;
@@ -156,9 +159,9 @@ export class Node implements ConnectionHost {
     return execute(this.#context, connection, frame);
   }
 
-  onEnd(connection: Connection, departure: Departure, lastByteAt: number): void {
+  onEnd(connection: Connection, code: number, lastByteAt: number): void {
     if (connection.isOpen) this.#conversations.remove(connection.user.uid, connection.outbox);
-    this.#roster.disconnected(connection.id, departure, lastByteAt);
+    this.#roster.disconnected(connection.id, departure(code).reason, membershipsEndAt(code, lastByteAt));
   }
 
   /** Answers what is under way, then closes every connection with 1012. Memberships are left to the lease. */
@@ -232,6 +235,13 @@ function registrationOf(connection: Connection, edgeId: string): Registration {
     rooms: [...(rooms ?? [])],
     roomsLimited: rooms !== undefined,
   };
+}
+
+/** When a connection's memberships end, by performance.now(). */
+function membershipsEndAt(code: number, lastByteAt: number): number {
+  // The user is back on another connection, which is about to join: leaving first would show as a flicker.
+  if (code === CLOSE_CODES.replaced.code) return performance.now() + REPLACED_MS;
+  return departure(code).grace ? lastByteAt + FIXED.graceMs : 0;
 }
 
 /** Unique over time: what it names never comes back. */

@@ -1,7 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EdgeCommandSchema } from "../gen/baccarat/v1/edge_service_pb.ts";
 import type { RoomId } from "../services/ids.ts";
-import { FIXED } from "../services/limits.ts";
 import type { Departure } from "./close-codes.ts";
 
 /** One thing an edge says to the control plane. */
@@ -55,13 +54,13 @@ export class Roster {
     this.#tell({ case: "leave", value: { clientId, roomId: room, reason } });
   }
 
-  /** A connection ended. Its memberships end now, or when its grace is over. `lastByteAt` is by performance.now(). */
-  disconnected(clientId: string, departure: Departure, lastByteAt: number): void {
+  /** A connection ended; its memberships end at `endsAt`, by performance.now(), or now when that has passed. */
+  disconnected(clientId: string, reason: Departure["reason"], endsAt: number): void {
     const entry = this.#entries.get(clientId);
     if (entry === undefined) return;
-    entry.endsAt = departure.grace ? lastByteAt + FIXED.graceMs : 0;
-    if (entry.endsAt > performance.now()) this.#departing.add(clientId);
-    else this.#end(clientId, departure.reason);
+    entry.endsAt = endsAt;
+    if (endsAt > performance.now()) this.#departing.add(clientId);
+    else this.#end(clientId, reason);
   }
 
   /** Ends a client's grace. */

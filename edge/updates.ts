@@ -8,6 +8,7 @@ import type {
   RoomSnapshot,
 } from "../gen/baccarat/v1/edge_service_pb.ts";
 import type { RoomId } from "../services/ids.ts";
+import { CLOSE_CODES } from "./close-codes.ts";
 import type { Connection } from "./connection.ts";
 import type { Conversations } from "./conversations.ts";
 import { encodeNotice, textFrame } from "./frame-encoders.ts";
@@ -84,10 +85,10 @@ function evict({ connections, roster }: UpdateTargets, { clientId, roomId, reaso
   roster.left(clientId, roomId as RoomId, reason);
 }
 
-/** A client in its grace has no connection, but memberships to end. */
+/** A client in its grace has no connection, but memberships to end; unless it was replaced, which is what grace is for. */
 function disconnect({ connections, roster }: UpdateTargets, { clientId, closeCode, reason }: Disconnected): void {
   connections.get(clientId)?.closeWith(closeCode, reason);
-  roster.forget(clientId);
+  if (closeCode !== CLOSE_CODES.replaced.code) roster.forget(clientId);
 }
 
 function setPolicy({ hub }: UpdateTargets, { roomId, frozen, slowModeMs }: RoomPolicy): void {

@@ -172,8 +172,7 @@ export class Presence {
   }
 
   #admitWaiting(room: Room): void {
-    if (room.record?.deleted) return;
-    for (const entry of room.waiting) if (this.#hasSpace(room, entry)) this.#count(room, entry);
+    for (const entry of room.waiting) if (this.#whyOut(room, entry, false) === undefined) this.#count(room, entry);
   }
 
   /** Everybody goes at once: nobody is left to be told that the others went. */

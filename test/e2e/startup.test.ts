@@ -104,10 +104,14 @@ describe("starting", { concurrent: true, timeout: 60_000 }, () => {
   });
 
   it("refuses arguments it does not know", async () => {
-    for (const args of [["--role=nothing"], ["--port=1"], ["edge"]]) {
-      const { code, stderr } = await run({ args });
-      expect(code, args[0]).not.toBe(0);
-      expect(stderr).toContain(args[0]);
+    for (const [argument, named] of [
+      ["--role=nothing", "nothing"],
+      ["--port=1", "--port"],
+      ["edge", "edge"],
+    ] as const) {
+      const { code, stderr } = await run({ args: [argument] });
+      expect(code, argument).not.toBe(0);
+      expect(stderr).toContain(named);
     }
   });
 

@@ -13,7 +13,7 @@ export interface Topology {
   readonly ops: readonly string[];
   /** Starts everything with empty data. */
   start(): Promise<void>;
-  /** Stops everything with SIGTERM and deletes the data. @throws Error when a process had crashed or does not stop. */
+  /** Stops everything with SIGTERM and deletes the data. @throws Error when a process crashed, logged an error or does not stop. */
   stop(): Promise<void>;
   /** Kills an edge (SIGKILL), and what else runs in its process. */
   killEdge(index: number): Promise<void>;
@@ -79,6 +79,8 @@ class SingleProcess implements Topology {
     this.#process = undefined;
     const exit = await stopping.stop();
     if (exit.code !== 0) throw new Error(`the process ended with ${exit.code ?? exit.signal}:\n${stopping.stderr}`);
+    const errors = stopping.logLines().filter(({ level }) => level === "error" || level === "fatal");
+    if (errors.length > 0) throw new Error(`the process logged errors: ${JSON.stringify(errors, undefined, 1)}`);
     return exit;
   }
 

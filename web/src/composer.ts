@@ -56,7 +56,11 @@ export class Composer {
       h("button", { ...drop, onclick: () => this.#showImage(false) }, icon("close")),
     );
     const attach = { class: "icon-button", type: "button", "aria-label": "Add a picture", title: "Add a picture" };
-    this.#attach = h("button", { ...attach, onclick: () => this.#showImage(this.#imageRow.hidden) }, icon("image"));
+    this.#attach = h(
+      "button",
+      { ...attach, onclick: () => this.#showImage(this.#imageRow.hidden !== false) },
+      icon("image"),
+    );
     this.#send = h("button", { class: "send", "aria-label": "Send", title: "Send" }, icon("send"));
     this.element = h(
       "form",

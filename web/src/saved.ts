@@ -1,5 +1,3 @@
-import type { Position } from "../../client/src/types.ts";
-
 /** The part of Storage that is used. */
 export type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
@@ -63,12 +61,12 @@ export class Saved {
   }
 
   /** How far rooms and conversations were read. */
-  readMark(id: string): Position | undefined {
+  readMark(id: string): number | undefined {
     return this.#readMarks()[id];
   }
-  setReadMark(id: string, position: Position): void {
+  setReadMark(id: string, seq: number): void {
     const { [id]: _, ...others } = this.#readMarks();
-    const marks = [...Object.entries(others), [id, position] as const].slice(-MOST_MARKS);
+    const marks = [...Object.entries(others), [id, seq] as const].slice(-MOST_MARKS);
     put(this.#tab, "read", JSON.stringify(Object.fromEntries(marks)));
   }
 
@@ -115,9 +113,12 @@ export class Saved {
     for (const name of ["session", "token", "read", "active"]) put(this.#tab, name, undefined);
   }
 
-  #readMarks(): Readonly<Record<string, Position>> {
+  #readMarks(): Readonly<Record<string, number>> {
     const value = read(this.#tab, "read");
-    return isRecord(value) ? (value as Record<string, Position>) : {};
+    if (!isRecord(value)) return {};
+    return Object.fromEntries(
+      Object.entries(value).filter((mark): mark is [string, number] => Number.isInteger(mark[1])),
+    );
   }
 }
 

@@ -100,13 +100,22 @@ export function presence(topology: Topology): void {
       await using crowd = new Crowd(topology);
       const room = newRoom("resume");
       const witness = await crowd.join(room);
-      const ann = await crowd.join(room, { query: { room_id: "", username: "Ann", avatar_id: "cat" } });
+      const [ann, bob] = [
+        await crowd.join(room, { query: { room_id: "", username: "Ann", avatar_id: "cat" } }),
+        await crowd.join(room),
+      ];
       const again = await crowd.open();
       const welcome = await again.request("login", { session: ann.welcome.session });
       expect(welcome).toMatchObject({ uid: ann.uid, username: "Ann", avatar_id: "cat" });
       expect(welcome.client_id).not.toBe(ann.welcome.client_id);
+      expect((await again.request("join_room", { room_id: room })).count).toBe(3);
       expect((await ann.closing()).code).toBe(4504);
-      await witness.next("member_left", (left) => left.uid === ann.uid, { withinMs: CLEAN_LEAVE_MS });
+      await crowd.resume(bob.welcome.session);
+      expect((await bob.closing()).code).toBe(4504);
+      // Bob does not come back into the room; Ann, who was replaced before, never left it.
+      await witness.next("member_left", (left) => left.uid === bob.uid, { withinMs: 2 * CLEAN_LEAVE_MS });
+      expect(witness.all("member_left")).toHaveLength(1);
+      expect(witness.all("member_joined")).toHaveLength(2);
     });
 
     it("refuses a session that nobody was given", async () => {

@@ -137,7 +137,7 @@ describe("a link to the control plane", () => {
     roster.joined("c1", room("r"));
     roster.left("c1", room("r"), "left");
     roster.connected("c2", member("c2"));
-    roster.disconnected("c2", { reason: "left", grace: false }, 0);
+    roster.disconnected("c2", "left", 0);
     link.reattach();
     expect((await service.stream(1)).kinds()).toEqual(["connect", "syncEnd"]);
   });

@@ -174,7 +174,7 @@ describe("folds of one log", () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -200,7 +200,7 @@ describe("folds of one log", () => {
         );
         expect(told).toEqual(actual);
       }),
-      { numRuns: 300 },
+      { numRuns: 1_000 },
     );
   });
 

@@ -1,0 +1,139 @@
+import { connect } from "@nats-io/transport-node";
+import { describe, expect, it } from "vitest";
+import { room, say, seqsOf } from "../../contract/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { GENEROUS, useNats } from "../../support/nats-fixture.ts";
+
+const LOBBY = room("lobby");
+
+/** What opening a broker says, as one string. */
+async function refusal(opening: Promise<unknown>): Promise<string> {
+  return opening.then(
+    () => "opened",
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
+}
+
+describe("streams", () => {
+  const nats = useNats({ size: 1 });
+
+  async function api(path: string, body: object = {}): Promise<Record<string, unknown>> {
+    const nc = await connect({ servers: nats.servers.urls });
+    nats.onEnd(() => nc.close());
+    return (await nc.request(`$JS.API.${path}`, JSON.stringify(body))).json();
+  }
+
+  it("are created once, with the settings that history, retries and live delivery rest on", async () => {
+    const [broker] = await Promise.all([nats.open(), nats.open()]);
+    await say(broker, LOBBY, "hello");
+    const { config } = (await api(`STREAM.INFO.${nats.names.logStream}`)) as { config: object };
+    expect(config).toMatchObject({
+      name: nats.names.logStream,
+      subjects: [nats.names.allLog],
+      storage: "file",
+      discard: "old",
+      num_replicas: 1,
+      max_msgs_per_subject: -1,
+      max_bytes: GENEROUS.maxBytes,
+      max_age: GENEROUS.maxAgeMs * 1e6,
+      duplicate_window: 150e9,
+      republish: { src: nats.names.allLog, dest: nats.names.allLive },
+      allow_direct: true,
+      deny_delete: false,
+    });
+  });
+
+  it("with other limits are refused with a list of what differs, and changed when that is wanted", async () => {
+    const before = await nats.open();
+    const { seq } = await say(before, LOBBY, "hello");
+    await before.close();
+    const retention = { ...GENEROUS, maxAgeMs: 60_000, maxBytes: 1024 ** 2 };
+    expect(await refusal(nats.open({ retention }))).toBe(
+      `BrokerOpenError: stream ${nats.names.logStream} exists with other settings: ` +
+        "max_age is 3600000000000 and should be 60000000000; max_bytes is 1073741824 and should be 1048576; " +
+        "duplicate_window is 150000000000 and should be 60000000000. " +
+        "To go on, start once with NATS_ADOPT=1 to change it, or configure what it has",
+    );
+    const broker = await nats.open({ retention, adopt: true });
+    expect(seqsOf((await broker.history(LOBBY, { limit: 10 })).events)).toEqual([seq]);
+    expect(broker.epoch).toBe(before.epoch);
+    await nats.open({ retention });
+  });
+
+  it("that were made for something else are refused even then", async () => {
+    await api(`STREAM.CREATE.${nats.names.logStream}`, {
+      name: nats.names.logStream,
+      subjects: [nats.names.allLog],
+      storage: "memory",
+    });
+    const said = await refusal(nats.open({ adopt: true }));
+    expect(said).toContain('storage is "memory" and should be "file"');
+    expect(said).toContain("republish is false and should be");
+    expect(said).toContain("use another NATS_PREFIX, or delete the stream and with it all history");
+  });
+
+  it("that do not fit on the server are refused with the server's words", async () => {
+    const said = await refusal(nats.open({ retention: { ...GENEROUS, maxBytes: 1024 ** 5 } }));
+    expect(said).toMatch(/^BrokerOpenError: NATS refuses stream \w+: .*storage/);
+  });
+
+  it("are waited for by a process that may not create them, and not for ever", async () => {
+    expect(await refusal(nats.open({ owner: false, openMs: 300 }))).toMatch(
+      /^BrokerOpenError: stream \w+: does not exist: is a RoomService running, with the same NATS_PREFIX\?$/,
+    );
+    const opening = nats.open({ owner: false });
+    const owner = await nats.open();
+    const edge = await opening;
+    expect(edge.epoch).toBe(owner.epoch);
+    const { seq } = await say(edge, LOBBY, "hello");
+    expect(seqsOf((await owner.history(LOBBY, { limit: 10 })).events)).toEqual([seq]);
+  });
+
+  it("of a process that may not create them need not have its limits", async () => {
+    await nats.open();
+    const edge = await nats.open({ owner: false, retention: { ...GENEROUS, maxBytes: 1024 ** 2 } });
+    await say(edge, LOBBY, "hello");
+  });
+
+  it("that are created anew under a running process make it unwell for good", async () => {
+    const broker = await nats.open();
+    await say(broker, LOBBY, "hello");
+    await api(`STREAM.DELETE.${nats.names.logStream}`);
+    await eventually("the loss to be noticed", () => !broker.health().ok);
+    const again = await nats.open();
+    expect(again.epoch).not.toBe(broker.epoch);
+    const reason = await eventually("the new stream to be noticed", () => {
+      const health = broker.health();
+      return !health.ok && health.reason.includes("created anew") && health.reason;
+    });
+    expect(reason).toContain("restart this process");
+  });
+});
+
+describe("opening", () => {
+  const nats = useNats({
+    size: 1,
+    config: "authorization { users: [ { user: percy, password: sw0rd } ] }",
+  });
+
+  it("logs in by what is given, or by what the address holds", async () => {
+    await nats.open({ auth: { user: "percy", password: "sw0rd" } });
+    await nats.open({ servers: nats.servers.urls.map((url) => `nats://percy:sw0rd@${url}`) });
+  });
+
+  it("does not wait when the login is wrong", async () => {
+    const said = await refusal(nats.open({ auth: { user: "percy", password: "no" } }));
+    expect(said).toMatch(/^BrokerOpenError: NATS refuses the login/);
+    expect(said).not.toContain("sw0rd");
+  });
+
+  it("says where nobody answers", async () => {
+    const said = await refusal(nats.open({ servers: ["nats://u:p@127.0.0.1:1"], openMs: 300 }));
+    expect(said).toMatch(/^BrokerOpenError: no NATS server answers within 300 ms at 127\.0\.0\.1:1: /);
+  });
+
+  it("finds the server that answers, and keeps the others in mind", async () => {
+    const servers = ["127.0.0.1:1", ...nats.servers.urls];
+    await nats.open({ servers, auth: { user: "percy", password: "sw0rd" } });
+  });
+});
