@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -24,7 +25,8 @@ import { type RpcServer, startRpcServer } from "./services/room/rpc/server.ts";
 const STOP_MS = 8_000;
 /** A RoomService that vanished without a word is noticed by a ping, after both of these, in milliseconds. */
 const PING = { pingIntervalMs: 3_000, pingTimeoutMs: 2_000 };
-const PAGE = join(import.meta.dirname, "web");
+/** The page as `npm run build:web` leaves it. */
+const PAGE = join(import.meta.dirname, "web/dist");
 
 /** What everything that is started needs. */
 interface Parts {
@@ -125,6 +127,13 @@ async function startRooms(parts: Parts, broker: Broker): Promise<{ rpc: RpcServe
   return { rpc, transport: edgeTransport(controlPlane, { observer, log }) };
 }
 
+/** Where the page is; undefined in an installation that has none, which serves WebSocket all the same. */
+function pageDir(log: Logger): string | undefined {
+  if (existsSync(PAGE)) return PAGE;
+  log.warn("the page is not built (npm run build:web builds it), so there is nothing at /");
+  return undefined;
+}
+
 /** The edge, attached to the control plane of this process or, without one, to those of other processes. */
 async function startClients(parts: Parts, broker: Broker, local: Transport | undefined): Promise<Edge> {
   const { config, log, metrics, lifecycle, probes } = parts;
@@ -136,7 +145,7 @@ async function startClients(parts: Parts, broker: Broker, local: Transport | und
     port: config.edgePort,
     allowedOrigins: config.allowedOrigins,
     trustProxy: config.trustProxy,
-    staticDir: PAGE,
+    staticDir: pageDir(log),
     defaultRoom: config.defaultRoom,
     limits: config.limits,
     history: { maxMessages: config.historyMaxMessages, maxAgeMs: config.historyMaxAge },

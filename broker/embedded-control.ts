@@ -12,6 +12,7 @@ export class EmbeddedControl implements ControlStore {
   constructor(options: { thread: StorageThread; live: LiveFeed }) {
     this.#thread = options.thread;
     this.#live = options.live;
+    void this.#thread.stopped.then(() => this.#interrupt());
   }
 
   async put(key: string, value: Uint8Array): Promise<number> {
@@ -44,11 +45,6 @@ export class EmbeddedControl implements ControlStore {
     });
   }
 
-  /** Tells watchers that nothing more will come. */
-  interrupt(): void {
-    for (const watcher of this.#watchers) this.#live.call(() => watcher.onInterrupted());
-  }
-
   #change(write: ControlWrite): Promise<ControlAnswer> {
     return new Promise((resolve, reject) => {
       const done = (answer: ControlAnswer): void => {
@@ -57,6 +53,10 @@ export class EmbeddedControl implements ControlStore {
       };
       this.#thread.writeControl(write, { done, fail: reject });
     });
+  }
+
+  #interrupt(): void {
+    for (const watcher of this.#watchers) this.#live.call(() => watcher.onInterrupted());
   }
 
   #announce(write: ControlWrite, revision: number): void {

@@ -51,7 +51,7 @@ export function prepare<Row>(db: DatabaseSync, sql: string): Query<Row> {
  * @throws BrokerOpenError
  */
 export function openDatabase(options: Pick<StorageOptions, "dataDir" | "maxFileBytes">): DatabaseSync {
-  const path = join(options.dataDir, FILE_NAME);
+  const path = pathIn(options.dataDir);
   createDirectory(options.dataDir);
   let db: DatabaseSync | undefined;
   try {
@@ -66,9 +66,11 @@ export function openDatabase(options: Pick<StorageOptions, "dataDir" | "maxFileB
     return db;
   } catch (error) {
     if (db?.isOpen) db.close();
-    throw toOpenError(error, path, options.dataDir);
+    throw toOpenError(error, options.dataDir);
   }
 }
+
+const pathIn = (dataDir: string): string => join(dataDir, FILE_NAME);
 
 function createDirectory(dataDir: string): void {
   try {
@@ -122,8 +124,10 @@ function pragma(db: DatabaseSync, name: "application_id" | "user_version"): numb
 /** Primary result codes of SQLite (sqlite.org/rescode.html); the extended code has more in its upper bits. */
 const RESULT = { busy: 5, readonly: 8, corrupt: 11, cannotOpen: 14, notADatabase: 26 } as const;
 
-function toOpenError(error: unknown, path: string, dataDir: string): BrokerOpenError {
+/** Says of anything thrown while a directory's database was opened what an operator can do about it. */
+export function toOpenError(error: unknown, dataDir: string): BrokerOpenError {
   if (error instanceof BrokerOpenError) return error;
+  const path = pathIn(dataDir);
   switch (resultOf(error)) {
     case RESULT.busy:
       return new BrokerOpenError(

@@ -5,6 +5,10 @@ import type { Retention } from "./retention.ts";
 /** What a stored event costs beside its body: row, index entry, and their pages' slack. */
 export const ROW_BYTES = 64;
 
+/** Bounds of how many events over maxMessages a room holds before they are deleted: an eighth of maxMessages between them. */
+const MIN_SLACK = 16;
+const MAX_SLACK = 1_000;
+
 /** What is kept in memory of a room that has or had events. */
 export interface RoomState {
   /** Its row in `rooms`. */
@@ -31,7 +35,6 @@ export class EventRetention {
   readonly #queries: ReturnType<typeof prepareQueries>;
   readonly #saveBytes: Query;
   readonly #loadBytes: Query<{ value: number }>;
-  /** How many events over maxMessages a room may hold before they are deleted. */
   readonly #slack: number;
   readonly #rooms = new Map<number, RoomState>();
   readonly #crowded = new Set<RoomState>();
@@ -44,7 +47,7 @@ export class EventRetention {
 
   constructor(options: { db: DatabaseSync; limits: Retention }) {
     this.#limits = options.limits;
-    this.#slack = Math.max(16, Math.floor(options.limits.maxMessages / 8));
+    this.#slack = Math.min(MAX_SLACK, Math.max(MIN_SLACK, Math.floor(options.limits.maxMessages / 8)));
     this.#queries = prepareQueries(options.db);
     this.#saveBytes = prepare(options.db, "UPDATE meta SET value = ? WHERE name = 'bytes'");
     this.#loadBytes = prepare(options.db, "SELECT value FROM meta WHERE name = 'bytes'");
@@ -92,10 +95,9 @@ export class EventRetention {
   /** Greatest seq of the room that is not shown, 0 when none. `end` is the log's end. */
   floor(room: RoomState, now: number, end: number): number {
     const expired = this.expiredSeq(now, end);
-    const crowdedOut =
-      room.count > this.#limits.maxMessages
-        ? (this.#queries.nthLatest.get(room.id, this.#limits.maxMessages)?.seq ?? 0)
-        : 0;
+    const excess = room.count - this.#limits.maxMessages;
+    // Counted from the oldest: there are few of them, while maxMessages may be a million.
+    const crowdedOut = excess > 0 ? (this.#queries.nthOldest.get(room.id, excess - 1)?.seq ?? 0) : 0;
     const hidden = this.#queries.lastUpTo.get(room.id, Math.max(expired, crowdedOut))?.seq ?? 0;
     return Math.max(hidden, this.#queries.floor.get(room.id)?.floor ?? 0);
   }
@@ -178,9 +180,9 @@ function prepareQueries(db: DatabaseSync) {
       db,
       "SELECT seq, at FROM events WHERE seq > ? ORDER BY seq LIMIT 1",
     ),
-    nthLatest: prepare<{ seq: number }>(
+    nthOldest: prepare<{ seq: number }>(
       db,
-      "SELECT seq FROM events INDEXED BY events_by_room WHERE room = ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+      "SELECT seq FROM events INDEXED BY events_by_room WHERE room = ? ORDER BY seq LIMIT 1 OFFSET ?",
     ),
     lastUpTo: prepare<{ seq: number | null }>(
       db,

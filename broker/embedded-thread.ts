@@ -41,14 +41,16 @@ export class StorageThread {
   /** Identity of the log. */
   readonly epoch: string;
   readonly health = new HealthState();
+  /** Resolves when the thread ended unasked: nothing works from then on. */
+  readonly stopped: Promise<void>;
   readonly #worker: Worker;
   readonly #log: Logger;
   readonly #stallMs: number;
-  readonly #stopped: () => void;
   readonly #sweeper: NodeJS.Timeout;
   readonly #queue: Batch[] = [];
   readonly #sent: Batch[] = [];
   readonly #exited: Promise<unknown>;
+  readonly #markStopped: () => void;
   #sending: NodeJS.Immediate | undefined;
   #series = 1;
   #waiting = 0;
@@ -58,13 +60,8 @@ export class StorageThread {
   #drained: (() => void) | undefined;
 
   /** Starts a storage thread. @throws BrokerOpenError when it cannot open the storage. */
-  static async open(options: {
-    readonly storage: StorageOptions;
-    readonly log: Logger;
-    /** Hears that the thread ended unasked; nothing works from then on. */
-    readonly stopped: () => void;
-  }): Promise<StorageThread> {
-    const { storage, log, stopped } = options;
+  static async open(options: { readonly storage: StorageOptions; readonly log: Logger }): Promise<StorageThread> {
+    const { storage, log } = options;
     const worker = new Worker(new URL("./embedded-worker.ts", import.meta.url), {
       name: "broker storage",
       workerData: storage,
@@ -74,23 +71,24 @@ export class StorageThread {
     })) as [FromStorage];
     if (first.kind === "refused") throw new BrokerOpenError(first.problem, first.message);
     if (first.kind !== "opened") throw new Error(`the storage thread began with ${first.kind}`);
-    return new StorageThread({ worker, epoch: first.epoch, log, stopped });
+    return new StorageThread({ worker, epoch: first.epoch, log });
   }
 
   constructor(options: {
     readonly worker: Worker;
     readonly epoch: string;
     readonly log: Logger;
-    readonly stopped: () => void;
     /** After how long without an answer what waits is given up, closing included, in milliseconds. Default 4,500. */
     readonly stallMs?: number;
   }) {
     this.epoch = options.epoch;
     this.#worker = options.worker;
     this.#log = options.log;
-    this.#stopped = options.stopped;
     this.#stallMs = options.stallMs ?? STALL_MS;
-    this.#exited = new Promise((resolve) => this.#worker.once("exit", resolve));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.stopped = promise;
+    this.#markStopped = resolve;
+    this.#exited = new Promise((ended) => this.#worker.once("exit", ended));
     this.#worker.on("message", (message: FromStorage) => this.#onMessage(message));
     this.#worker.on("error", (error) => this.#onEnd(error));
     this.#worker.on("exit", () => this.#onEnd(undefined));
@@ -245,7 +243,7 @@ export class StorageThread {
     clearInterval(this.#sweeper);
     this.#giveUp(reason);
     for (const batch of this.#sent.splice(0)) this.#release(batch);
-    this.#stopped();
+    this.#markStopped();
   }
 
   #release(batch: Batch): void {

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { textOf } from "./embedded-database.ts";
+import { textOf, toOpenError } from "./embedded-database.ts";
 import type {
   Answer,
   FromStorage,
@@ -12,7 +12,6 @@ import type {
   Written,
 } from "./embedded-protocol.ts";
 import { Storage } from "./embedded-storage.ts";
-import { BrokerOpenError } from "./open-error.ts";
 
 /** How often what became old is looked for, and how often a failing storage is tried again, in milliseconds. */
 const TICK_MS = 1_000;
@@ -29,11 +28,12 @@ const storage = open();
 if (storage) serve(storage);
 
 function open(): Storage | undefined {
+  const options = workerData as StorageOptions;
   try {
-    return new Storage(workerData as StorageOptions);
+    return new Storage(options);
   } catch (error) {
-    const problem = error instanceof BrokerOpenError ? error.problem : "failed";
-    send({ kind: "refused", problem, message: textOf(error) });
+    const { problem, message } = toOpenError(error, options.dataDir);
+    send({ kind: "refused", problem, message });
     return undefined;
   }
 }

@@ -39,13 +39,8 @@ export interface EmbeddedOptions {
  */
 export async function openEmbeddedBroker(options: EmbeddedOptions): Promise<Broker> {
   const { dataDir, retention, maxFileBytes, log } = options;
-  const stopped = Promise.withResolvers<void>();
-  const thread = await StorageThread.open({
-    storage: { dataDir, retention, maxFileBytes },
-    log,
-    stopped: stopped.resolve,
-  });
-  return new EmbeddedBroker({ thread, log, stopped: stopped.promise });
+  const thread = await StorageThread.open({ storage: { dataDir, retention, maxFileBytes }, log });
+  return new EmbeddedBroker({ thread, log });
 }
 
 class EmbeddedBroker implements Broker {
@@ -56,13 +51,12 @@ class EmbeddedBroker implements Broker {
   readonly #live: LiveFeed;
   readonly #tails = new Set<Tail>();
 
-  constructor(options: { thread: StorageThread; log: Logger; stopped: Promise<void> }) {
+  constructor(options: { thread: StorageThread; log: Logger }) {
     this.#thread = options.thread;
     this.#log = options.log;
     this.#live = new LiveFeed({ log: options.log });
     this.epoch = this.#thread.epoch;
     this.control = new EmbeddedControl({ thread: this.#thread, live: this.#live });
-    void options.stopped.then(() => this.control.interrupt());
   }
 
   health(): BrokerHealth {

@@ -11,6 +11,8 @@ export const API_ERROR = {
   noSuitablePeers: 10_005,
   noMessageFound: 10_037,
   sequenceNotFound: 10_043,
+  /** The server has not as much room as the stream may take: nothing that changes by itself. */
+  insufficientStorage: 10_047,
   streamNameInUse: 10_058,
   streamNotFound: 10_059,
   wrongLastSequence: 10_071,
@@ -35,6 +37,6 @@ export class ApiError extends Error {
     this.name = "ApiError";
     this.errCode = body.err_code ?? 0;
     const isBusy = body.code === TOO_MANY_REQUESTS || this.errCode === API_ERROR.duplicateInProcess;
-    this.temporary = isBusy || body.code >= SERVER_ERROR;
+    this.temporary = isBusy || (body.code >= SERVER_ERROR && this.errCode !== API_ERROR.insufficientStorage);
   }
 }

@@ -27,6 +27,7 @@ export class Health {
   readonly #listeners = new Set<(health: BrokerHealth) => void>();
   readonly #stopListening: Unsubscribe;
   #current: BrokerHealth = { ok: true };
+  #replaced = false;
   #timer: NodeJS.Timeout | undefined;
   #probing = false;
   #stopped = false;
@@ -53,6 +54,11 @@ export class Health {
   /** The state as last seen. */
   get current(): BrokerHealth {
     return this.#current;
+  }
+
+  /** True once a stream was found to be another than the one that was opened: no position means anything any more. */
+  get replaced(): boolean {
+    return this.#replaced;
   }
 
   /** Calls back after every change. */
@@ -94,7 +100,8 @@ export class Health {
   async #findStreamFault(name: string, created: string): Promise<string | undefined> {
     try {
       const info = await this.#api.call<StreamInfo>(`STREAM.INFO.${name}`, undefined, PROBE_MS);
-      if (info.created === created) return undefined;
+      if (info.created === created && !this.#replaced) return undefined;
+      this.#replaced = true;
       return `stream ${name} was created anew: positions mean nothing any more, restart this process`;
     } catch (error) {
       return `stream ${name} has no leader: ${error instanceof Error ? error.message : String(error)}`;

@@ -82,7 +82,8 @@ export async function ensureStream(access: StreamAccess, settings: StreamSetting
     const problem = await attempt(access, settings);
     if (!(problem instanceof Error)) return problem;
     if (performance.now() + RETRY_MS >= access.deadline) {
-      throw new BrokerOpenError("failed", `stream ${settings.name}: ${problem.message}`, { cause: problem });
+      const reason = problem.cause instanceof Error ? problem.cause.message : problem.message;
+      throw new BrokerOpenError("failed", `stream ${settings.name}: ${reason}`, { cause: problem });
     }
     await delay(RETRY_MS);
   }

@@ -96,6 +96,7 @@ export class NatsBroker implements Broker {
   }
 
   async publish(room: RoomId, event: Event, options: PublishOptions = {}): Promise<Published> {
+    this.#refuseWhenUseless();
     const subject = this.#parts.names.log(room);
     const deleted = event.body.case === "deletion" ? Number(event.body.value.deletedSeq) : 0;
     const ack = await this.#parts.writer.write(subject, toBinary(EventSchema, event), {
@@ -108,17 +109,17 @@ export class NatsBroker implements Broker {
   }
 
   async subscribe(room: RoomId, listener: RoomListener): Promise<Unsubscribe> {
-    this.#refuseWhenClosed();
+    this.#refuseWhenUseless();
     return this.#parts.live.subscribe(room, listener);
   }
 
   async subscribeDirect(listener: (stored: StoredEvent) => void): Promise<Unsubscribe> {
-    this.#refuseWhenClosed();
+    this.#refuseWhenUseless();
     return this.#parts.live.subscribeDirect(listener);
   }
 
   async tail(after: number, listener: (stored: StoredEvent) => void): Promise<Unsubscribe> {
-    this.#refuseWhenClosed();
+    this.#refuseWhenUseless();
     const { link, api, names, decoder } = this.#parts;
     const feed = new Feed({
       link,
@@ -145,17 +146,17 @@ export class NatsBroker implements Broker {
   }
 
   async history(room: RoomId, range: HistoryRange): Promise<HistoryPage> {
-    this.#refuseWhenClosed();
+    this.#refuseWhenUseless();
     return this.#parts.history.page(room, range);
   }
 
   async position(room: RoomId): Promise<RoomPosition> {
-    this.#refuseWhenClosed();
+    this.#refuseWhenUseless();
     return this.#parts.history.position(room);
   }
 
   async logEnd(): Promise<number> {
-    this.#refuseWhenClosed();
+    this.#refuseWhenUseless();
     return (await this.#parts.api.info(this.#parts.names.logStream)).state.last_seq;
   }
 
@@ -180,7 +181,8 @@ export class NatsBroker implements Broker {
     return wiping;
   }
 
-  #refuseWhenClosed(): void {
+  #refuseWhenUseless(): void {
     if (this.#closing) throw unavailable("the broker is closed");
+    if (this.#parts.health.replaced) throw unavailable("the log was created anew");
   }
 }

@@ -49,8 +49,7 @@ export async function remove(context: CommandContext, connection: Connection, fr
 export async function history(context: CommandContext, connection: Connection, frame: HistoryFrame): Promise<void> {
   const { room, range } = frame;
   const { epoch } = context.broker;
-  const hosted = connection.rooms.get(room)?.room;
-  if (hosted === undefined && !directUsers(room)) requireMember(connection, room);
+  const hosted = directUsers(room) ? undefined : requireMember(connection, room).room;
   const known = hosted && pageOfRing(hosted, range);
   if (known) {
     connection.send(encodeHistory({ room, epoch, ...known }, frame.id));
@@ -78,11 +77,11 @@ export async function history(context: CommandContext, connection: Connection, f
 
 /** typing: heard by the members of a room, stored nowhere. */
 export function typing(context: CommandContext, connection: Connection, frame: TypingFrame): void {
-  requireMember(connection, frame.room);
+  const member = requireMember(connection, frame.room);
   const now = performance.now();
-  const waitMs = (connection.typedAt.get(frame.room) ?? Number.NEGATIVE_INFINITY) + FIXED.typingMs - now;
+  const waitMs = member.typedAt + FIXED.typingMs - now;
   if (waitMs > 0) throw new RoomError("rate_limited", "once in two seconds is enough", { retryAfterMs: waitMs });
-  connection.typedAt.set(frame.room, now);
+  member.typedAt = now;
   const { uid, username } = connection.user;
   const body = { case: "typing", value: { uid, username } } as const;
   const signal = create(SignalSchema, { roomId: frame.room, body });

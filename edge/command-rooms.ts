@@ -4,6 +4,7 @@ import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { encodeAck, encodeMembers } from "./frame-encoders.ts";
 import type { JoinFrame, LeaveFrame, MembersFrame } from "./frames.ts";
+import type { Member } from "./hosted-room.ts";
 import { joinRoom } from "./join.ts";
 
 /** join_room: makes the client a member; of a direct conversation, shows the past. */
@@ -41,9 +42,11 @@ export async function members(context: CommandContext, connection: Connection, f
   connection.send(encodeMembers({ room, ...answer.value }, frame.id));
 }
 
-/** @throws RoomError not_a_member. */
-export function requireMember(connection: Connection, room: RoomId): void {
-  if (!connection.rooms.has(room)) throw new RoomError("not_a_member", "join the room first");
+/** The connection's membership of a room. @throws RoomError not_a_member. */
+export function requireMember(connection: Connection, room: RoomId): Member {
+  const member = connection.rooms.get(room);
+  if (member === undefined) throw new RoomError("not_a_member", "join the room first");
+  return member;
 }
 
 function leaveRoom(context: CommandContext, connection: Connection, room: RoomId): boolean {

@@ -58,8 +58,6 @@ export class Connection implements Beating {
   readonly outbox: Outbox;
   /** Rooms it is in, in the order of joining: the last one is the current room. */
   readonly rooms = new Map<RoomId, Member>();
-  /** When it last said in a room that its user is typing, by performance.now(). */
-  readonly typedAt = new Map<RoomId, number>();
   /** Stands for this connection towards the broker: what it publishes to a room is stored in order. */
   readonly lane: object = {};
   readonly #host: ConnectionHost;
@@ -192,7 +190,6 @@ export class Connection implements Beating {
     if (member === undefined) return false;
     member.room.remove(member);
     this.rooms.delete(room);
-    this.typedAt.delete(room);
     return true;
   }
 

@@ -100,6 +100,7 @@ export class Conversations {
   #open(first: StoredEvent, users: readonly Uid[]): Conversation {
     const { broker, metrics, log } = this.#options;
     const feed = new Feed({
+      room: first.room,
       source: {
         subscribe: (listener) => {
           conversation.listener = listener;

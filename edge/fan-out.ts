@@ -23,7 +23,7 @@ const WRITES_PER_TURN = 1_000;
  * in the same turn leave as one buffer per connection: the kernel's write is what fan-out costs.
  */
 export class FanOut {
-  // Sets keep the order of insertion; what is not done stays in front.
+  // Sets keep the order of insertion, and what is not done goes to the end: a huge room keeps nobody waiting for long.
   readonly #rooms = new Set<Flushable>();
   readonly #outboxes = new Set<Flushable>();
   readonly #afterTurn = new Set<AfterTurn>();
@@ -86,9 +86,10 @@ function flushAll(items: Set<Flushable>, budget: number): number {
   let left = budget;
   for (const item of items) {
     if (left <= 0) break;
+    items.delete(item);
     const { writes, done } = item.flush(left);
     left -= writes;
-    if (done) items.delete(item);
+    if (!done) items.add(item);
   }
   return left;
 }

@@ -45,6 +45,7 @@ export function roomSource(broker: Broker, room: RoomId): FeedSource {
 
 /** What a feed needs. */
 export interface FeedOptions {
+  readonly room: RoomId;
   readonly source: FeedSource;
   /** Filled by the feed. */
   readonly ring: Ring;
@@ -193,12 +194,12 @@ export class Feed {
   }
 
   async #readPage(): Promise<HistoryPage | undefined> {
-    const { source, reads, log } = this.#options;
+    const { room, source, reads, log } = this.#options;
     const range = { after: this.#last, limit: FIXED.historyEvents, maxBytes: FIXED.historyBytes };
     try {
       return await reads.run(() => source.history(range));
     } catch (error) {
-      log.debug({ err: error }, "a room's log could not be read; trying again");
+      log.debug({ err: error, room }, "a room's log could not be read; trying again");
       this.#again = true;
       return undefined;
     }
@@ -225,10 +226,11 @@ export class Feed {
   #lose(seq: number, reason: "too_old" | "too_many"): void {
     this.#delivered = 0;
     this.#last = Math.max(this.#last, seq);
-    this.#options.ring.reset(this.#last);
-    this.#options.metrics.refillsTotal.inc({ outcome: "reset" });
-    this.#options.log.warn({ reason }, "a room's continuity was lost");
-    this.#options.listener.onReset(this.#last, reason);
+    const { room, ring, metrics, log, listener } = this.#options;
+    ring.reset(this.#last);
+    metrics.refillsTotal.inc({ outcome: "reset" });
+    log.warn({ room, reason }, "a room's continuity was lost");
+    listener.onReset(this.#last, reason);
     this.#release();
   }
 

@@ -25,6 +25,7 @@ export interface Grant {
 /** One connection in one room. */
 export interface Member {
   readonly room: HostedRoom;
+  readonly uid: string;
   readonly outbox: Outbox;
   grant: Grant;
   /** Where it stands in the room's list; -1 once it left. */
@@ -33,12 +34,16 @@ export interface Member {
   skip: number;
   /** Position it joined at, while events up to there may still come: it has them already. 0 afterwards. */
   after: number;
+  /** When it last said that its user is typing, by performance.now(). */
+  typedAt: number;
 }
 
 interface Frame {
   /** 0 for what is no stored event. */
   readonly seq: number;
   readonly bytes: Buffer;
+  /** User who is not told; empty for none. */
+  readonly except: string;
 }
 
 /** Frames on their way to the members. */
@@ -47,6 +52,8 @@ interface Flight {
   readonly bytes: Buffer;
   readonly members: readonly Member[];
   readonly lastSeq: number;
+  /** Users who are not told everything. */
+  readonly excepted: ReadonlySet<string> | undefined;
   next: number;
 }
 
@@ -100,14 +107,16 @@ export class HostedRoom implements Flushable, FeedListener {
   }
 
   /** Makes a connection a member that hears everything from now on, but for events up to `after`. */
-  admit(outbox: Outbox, grant: Grant, after: number): Member {
+  admit(outbox: Outbox, uid: string, grant: Grant, after: number): Member {
     const member: Member = {
       room: this,
+      uid,
       outbox,
       grant,
       index: this.#members.length,
       skip: this.#pending.length,
       after: after > this.feed.last ? after : 0,
+      typedAt: Number.NEGATIVE_INFINITY,
     };
     this.#members.push(member);
     return member;
@@ -127,10 +136,10 @@ export class HostedRoom implements Flushable, FeedListener {
     this.#pending = [];
   }
 
-  /** Queues a frame for every member; `seq` is 0 when it is no stored event. */
-  push(json: string, seq: number): void {
+  /** Queues a frame for every member, but for those of user `except`; `seq` is 0 when it is no stored event. */
+  push(json: string, seq: number, except = ""): void {
     if (this.#members.length === 0) return;
-    this.#pending.push({ seq, bytes: textFrame(json) });
+    this.#pending.push({ seq, bytes: textFrame(json), except });
     if (this.#pending.length === 1) this.#fanOut.room(this);
   }
 
@@ -139,7 +148,9 @@ export class HostedRoom implements Flushable, FeedListener {
   }
 
   onSignal(signal: Signal): void {
-    if (signal.body.case === "typing") this.push(encodeTyping({ room: this.id, ...signal.body.value }), 0);
+    if (signal.body.case !== "typing") return;
+    const { uid, username } = signal.body.value;
+    this.push(encodeTyping({ room: this.id, uid, username }), 0, uid);
   }
 
   onReset(seq: number, reason: string): void {
@@ -170,12 +181,14 @@ export class HostedRoom implements Flushable, FeedListener {
     if (first === undefined) return undefined;
     this.#pending = [];
     this.#metrics.fanoutBatch.observe(frames.length);
+    const excepted = frames.map(({ except }) => except).filter((uid) => uid !== "");
     return {
       frames,
       bytes: frames.length === 1 ? first.bytes : Buffer.concat(frames.map((frame) => frame.bytes)),
       // What takes more than one turn must not see the list change under it: a swap would skip a member.
       members: this.#members.length > budget ? [...this.#members] : this.#members,
       lastSeq: frames.reduce((seq, frame) => Math.max(seq, frame.seq), 0),
+      excepted: excepted.length > 0 ? new Set(excepted) : undefined,
       next: 0,
     };
   }
@@ -187,11 +200,11 @@ export class HostedRoom implements Flushable, FeedListener {
     for (; flight.next < end; flight.next++) {
       const member = flight.members[flight.next];
       if (member === undefined || member.index < 0) continue;
-      if (member.skip === 0 && member.after === 0) {
+      if (member.skip === 0 && member.after === 0 && !flight.excepted?.has(member.uid)) {
         member.outbox.write(flight.bytes);
         deliveries += flight.frames.length;
       } else {
-        deliveries += writeToNewcomer(member, flight);
+        deliveries += writeSome(member, flight);
       }
     }
     this.#metrics.deliveriesTotal.inc(deliveries);
@@ -199,9 +212,14 @@ export class HostedRoom implements Flushable, FeedListener {
   }
 }
 
-/** Writes what is newer than the membership, and makes the newcomer a member like others once nothing older can come. */
-function writeToNewcomer(member: Member, flight: Flight): number {
-  const frames = flight.frames.slice(member.skip).filter(({ seq }) => seq === 0 || seq > member.after);
+/**
+ * Writes what is newer than the membership and not withheld from the user. A newcomer is a member like others once
+ * nothing older can come.
+ */
+function writeSome(member: Member, flight: Flight): number {
+  const frames = flight.frames
+    .slice(member.skip)
+    .filter(({ seq, except }) => (seq === 0 || seq > member.after) && except !== member.uid);
   if (frames.length === flight.frames.length) member.outbox.write(flight.bytes);
   else if (frames.length > 0) member.outbox.write(Buffer.concat(frames.map((frame) => frame.bytes)));
   member.skip = 0;

@@ -98,8 +98,7 @@ export class Hub {
   }
 
   #open(id: RoomId): HostedRoom {
-    const { broker, fanOut, metrics } = this.#options;
-    const log = this.#options.log.child({ room: id });
+    const { broker, fanOut, metrics, log } = this.#options;
     const ring = new Ring({ epoch: broker.epoch, limits: this.#options.ring });
     const room = new HostedRoom({
       id,
@@ -109,6 +108,7 @@ export class Hub {
       metrics,
       makeFeed: (listener) =>
         new Feed({
+          room: id,
           source: roomSource(broker, id),
           ring,
           reads: this.#reads,
@@ -121,7 +121,7 @@ export class Hub {
     });
     this.#rooms.set(id, room);
     room.opened.catch((error: unknown) => {
-      log.warn({ err: error }, "a room could not be opened");
+      log.warn({ err: error, room: id }, "a room could not be opened");
       this.#drop(room);
     });
     return room;

@@ -134,7 +134,7 @@ function admit(
   room.policy = { frozen: policy?.frozen ?? false, slowModeMs: policy?.slowModeMs ?? 0 };
   room.presence.joined(count, members);
   if (member) member.grant = grant;
-  connection.enter(member ?? room.admit(connection.outbox, grant, past.seq));
+  connection.enter(member ?? room.admit(connection.outbox, connection.user.uid, grant, past.seq));
   connection.send(encodeRoomJoined({ room: room.id, epoch: context.broker.epoch, count, members, ...past }, id));
   if (request.since) context.metrics.recoveriesTotal.inc({ outcome: past.recovered ? "recovered" : past.reason });
   return true;

@@ -169,10 +169,10 @@ export class Node implements ConnectionHost {
     const connections = [...this.#connections.values()];
     await before(FINISH_MS, Promise.all(connections.map((connection) => connection.finish())));
     this.#lease.close();
-    this.#roster.clear();
-    await this.#closeAll("restart");
+    // Before the roster is empty: attaching with nothing to say would take all members out.
     await this.#link.close();
     this.#roster.close();
+    await this.#closeAll("restart");
     this.#conversations.close();
     this.#hub.close();
     this.heartbeat.close();

@@ -11,7 +11,7 @@ export interface StaticFile {
   readonly etag: string;
 }
 
-/** Files by request path, such as `/app.js`; the page itself is at `/`. */
+/** Files by request path, such as `/app.js`; pages without their ending, such as `/duo`, and `index.html` at `/`. */
 export type StaticFiles = ReadonlyMap<string, StaticFile>;
 
 /** Files of any other kind are not served. */
@@ -26,10 +26,13 @@ const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
   [".webmanifest", "application/manifest+json"],
 ]);
 
-/** On every response. The page runs its own script only, talks to its own host only, and is framed by nobody. */
+/**
+ * On every response. The page runs its own script only, loads nothing of others but pictures the user asks for, and is
+ * framed by nobody. It may connect to other edges, since /duo shows two of them.
+ */
 export const SECURITY_HEADERS = {
   "Content-Security-Policy":
-    "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'self'; img-src 'self' https:; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
 } as const;
@@ -47,7 +50,7 @@ export async function loadStaticFiles(dir: string): Promise<StaticFiles> {
     if (!entry.isFile() || contentType === undefined || name.includes("/.")) continue;
     const body = await readFile(path);
     const etag = `"${createHash("sha256").update(body).digest("base64url")}"`;
-    files.set(name === "/index.html" ? "/" : name, { body, contentType, etag });
+    files.set(name.replace(/(\/index)?\.html$/, "") || "/", { body, contentType, etag });
   }
   return files;
 }

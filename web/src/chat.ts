@@ -95,6 +95,11 @@ export class Chat {
     return this.#active === undefined ? undefined : this.#threads.get(this.#active);
   }
 
+  /** Id of what is shown, also while that is a conversation not heard of yet. */
+  get activeId(): string | undefined {
+    return this.#active;
+  }
+
   /** Messages not read yet, in all threads. */
   get unread(): number {
     return [...this.#threads.values()].reduce((sum, { unread }) => sum + unread, 0);

@@ -1,5 +1,6 @@
 import { App } from "./app.ts";
 import { Chat, type ChatHost } from "./chat.ts";
+import { webSocketUrl } from "./edges.ts";
 import { type Entry, entrance } from "./entrance.ts";
 import { isRoomId } from "./room-search.ts";
 import { Saved } from "./saved.ts";
@@ -63,7 +64,7 @@ function chat(): void {
     say: (text, kind) => toasts.say(text, kind),
   };
   const who = token === undefined ? { ...profile, ...(session ? { session } : {}) } : { getToken: () => token };
-  const chat = new Chat({ url: webSocketUrl(), client: who, host });
+  const chat = new Chat({ url: webSocketUrl(location.origin) ?? "", client: who, host });
 
   const leave = (): void => {
     ending.abort();
@@ -101,9 +102,9 @@ function chat(): void {
   document.body.replaceChildren(new App({ chat, saved, toasts, signal, onWay }).element);
 }
 
-function saveThreads({ rooms, active }: Chat): void {
+function saveThreads({ rooms, active, activeId }: Chat): void {
   saved.rooms = rooms.map(({ id }) => id);
-  saved.active = active?.id;
+  saved.active = activeId;
   for (const { id } of rooms) if (!saved.recent.includes(id)) saved.addRecent(id);
   if (active === undefined) return;
   // A room's address can be given to others; a conversation's means nothing to them.
@@ -131,12 +132,6 @@ class ReadMarks {
 }
 
 function roomInAddress(): string | undefined {
-  const room = decodeURIComponent(location.hash.slice(1));
+  const room = location.hash.slice(1);
   return isRoomId(room) ? room : undefined;
-}
-
-function webSocketUrl(): string {
-  const url = new URL("/ws", location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  return url.href.replace(/[?#].*$/, "");
 }

@@ -147,9 +147,7 @@ export class TimelineView {
 
 /** Grey bars where messages will be. */
 function skeleton(): HTMLElement {
-  const bars = [62, 38, 54, 70, 44].map((width) =>
-    h("div", { class: "bone" }, h("span", {}), h("span", { "data-width": width })),
-  );
+  const bars = Array.from({ length: 5 }, () => h("div", { class: "bone" }, h("span", {}), h("span", {})));
   return h("div", { class: "skeleton", "aria-label": "Loading messages", role: "img" }, ...bars);
 }
 

@@ -1,42 +1,21 @@
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Settle } from "../../../broker/embedded-batch.ts";
 import type { EventAnswer, EventWrite } from "../../../broker/embedded-protocol.ts";
-import { StorageThread } from "../../../broker/embedded-thread.ts";
-import { recordingLog } from "../../contract/embedded-storage.ts";
+import type { StorageThread } from "../../../broker/embedded-thread.ts";
 import { room } from "../../contract/events.ts";
 import { eventually } from "../../support/eventually.ts";
+import { type ScriptedStorage, startScripted } from "./scripted-storage.ts";
 
 const STALL_MS = 500;
-const LONG_MS = 60_000;
 const MAX_WAITING = 65_536;
 
-/** What the thread at the other end does with each request. What it holds it answers when a message `go` comes. */
+/** What the storage does with each request. */
 const STORAGES = {
   answers: "answer(request)",
   holds: "held.push(request)",
   crashes: "throw new Error('no more')",
-  holdsTwo: "if (++count <= 2) held.push(request); else answer(request)",
+  holdsTwo: "if (count <= 2) held.push(request); else answer(request)",
 } as const;
-
-const program = (onRequest: string): string => `
-  const { parentPort } = require("node:worker_threads");
-  const post = (message) => parentPort.postMessage(message);
-  const held = [];
-  let seq = 0, count = 0;
-  const fail = (request) => post({ kind: "answer", written: { ok: false, reason: "series " + request.series }, reads: [] });
-  const answer = (request) => {
-    const events = request.events.map(() => ({ seq: ++seq, prevSeq: seq - 1, duplicate: false }));
-    post({ kind: "answer", written: { ok: true, value: { events, control: [] } }, reads: request.reads.map(() => ({ ok: true, value: seq })) });
-  };
-  parentPort.on("message", (request) => {
-    if (request === "go") held.splice(0).forEach(answer);
-    else if (request === "fail") held.splice(0).forEach(fail);
-    else if (request.kind === "close") parentPort.close();
-    else { ${onRequest} }
-  });
-`;
 
 const LOBBY = room("lobby");
 const EVENT: EventWrite = { room: LOBBY, body: new Uint8Array(10), dedupeId: undefined, deletedSeq: 0 };
@@ -44,14 +23,10 @@ const EVENT: EventWrite = { room: LOBBY, body: new Uint8Array(10), dedupeId: und
 const threads: StorageThread[] = [];
 afterEach(() => Promise.all(threads.splice(0).map((thread) => thread.close())));
 
-async function start(storage: keyof typeof STORAGES, stallMs = LONG_MS) {
-  const worker = new Worker(program(STORAGES[storage]), { eval: true });
-  await once(worker, "online");
-  const { log, lines } = recordingLog();
-  let stops = 0;
-  const thread = new StorageThread({ worker, epoch: "e", log, stallMs, stopped: () => stops++ });
-  threads.push(thread);
-  return { worker, thread, lines, stops: () => stops };
+async function start(storage: keyof typeof STORAGES, stallMs?: number): Promise<ScriptedStorage> {
+  const started = await startScripted(STORAGES[storage], stallMs);
+  threads.push(started.thread);
+  return started;
 }
 
 /** Publishes, and keeps every outcome: a write may settle twice. */
@@ -131,15 +106,29 @@ describe("StorageThread", () => {
     });
   });
 
+  it("refuses bytes that would be too many to hold", async () => {
+    const { thread, worker } = await start("holds");
+    const large = { ...EVENT, body: new Uint8Array(40 * 1024 * 1024) };
+    const outcomes: string[] = [];
+    const settle = { done: () => outcomes.push("stored"), fail: ({ message }: Error) => outcomes.push(message) };
+    thread.writeEvent(large, settle);
+    thread.writeEvent(large, settle);
+    expect(outcomes).toEqual(["too much waits to be stored"]);
+    await eventually("the first one to be stored", () => {
+      worker.postMessage("go");
+      return outcomes.includes("stored");
+    });
+  });
+
   it("fails everything when the storage thread dies, and stays failed", async () => {
-    const { thread, lines, stops } = await start("crashes");
+    const { thread, lines } = await start("crashes");
     const outcomes = [write(thread), write(thread)];
     await expect(thread.ask({ kind: "logEnd" })).rejects.toMatchObject({ reason: "unavailable" });
     const reason = "the storage thread ended: restart the process";
     for (const outcome of outcomes) expect(outcome).toEqual([`unavailable: ${reason}`]);
     expect(thread.health.current).toEqual({ ok: false, reason });
     expect(thread.isClosed).toBe(true);
-    expect(stops()).toBe(1);
+    await thread.stopped;
     expect(write(thread)).toEqual([`unavailable: ${reason}`]);
     expect(lines).toContainEqual(expect.objectContaining({ level: "fatal", msg: reason }));
   });

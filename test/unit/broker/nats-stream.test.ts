@@ -107,6 +107,8 @@ describe("streams", () => {
       return !health.ok && health.reason.includes("created anew") && health.reason;
     });
     expect(reason).toContain("restart this process");
+    await expect(say(broker, LOBBY, "into the wrong log")).rejects.toMatchObject({ reason: "unavailable" });
+    expect((await again.history(LOBBY, { limit: 10 })).events).toEqual([]);
   });
 });
 

@@ -24,6 +24,7 @@ function openFeed(
   const heard: Heard = { seqs: [], resets: [] };
   const metrics = new Metrics();
   const feed = new Feed({
+    room: room("r"),
     source,
     ring: new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } }),
     reads: new Limiter(4),

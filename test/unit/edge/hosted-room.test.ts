@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { FanOut } from "../../../edge/fan-out.ts";
 import { Feed } from "../../../edge/feed.ts";
@@ -7,6 +8,7 @@ import { Limiter } from "../../../edge/limiter.ts";
 import { Outbox } from "../../../edge/outbox.ts";
 import { Presence } from "../../../edge/presence.ts";
 import { Ring } from "../../../edge/ring.ts";
+import { SignalSchema } from "../../../gen/baccarat/v1/event_pb.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { eventually } from "../../support/eventually.ts";
 import { quietLog } from "../services/room/replica.ts";
@@ -32,6 +34,7 @@ async function openRoom(
     metrics,
     makeFeed: (listener) =>
       new Feed({
+        room: roomId(id),
         source: {
           subscribe: (heard) => {
             hear = (seq) => heard.onEvent(stored(seq, last));
@@ -81,7 +84,7 @@ describe("a hosted room", () => {
     const members = await Promise.all([1, 2, 3].map(() => outboxOf(fanOut)));
     const written: Buffer[] = [];
     for (const { outbox, pair } of members) {
-      room.admit(outbox, GRANT, 10);
+      room.admit(outbox, "u", GRANT, 10);
       const write = pair.socket.write.bind(pair.socket);
       pair.socket.write = ((bytes: Buffer) => {
         written.push(bytes);
@@ -101,10 +104,10 @@ describe("a hosted room", () => {
     const { room, fanOut, live } = await openRoom();
     const old = await outboxOf(fanOut);
     const late = await outboxOf(fanOut);
-    room.admit(old.outbox, GRANT, 10);
+    room.admit(old.outbox, "u", GRANT, 10);
     live(11);
     room.push("ghost", 0);
-    room.admit(late.outbox, GRANT, 11);
+    room.admit(late.outbox, "u", GRANT, 11);
     late.outbox.push(textFrame("joined"));
     live(12);
     await eventually("the events", () => late.seqs().length === 2 && old.seqs().length === 3);
@@ -116,8 +119,8 @@ describe("a hosted room", () => {
     const { room, fanOut, live } = await openRoom();
     const old = await outboxOf(fanOut);
     const ahead = await outboxOf(fanOut);
-    room.admit(old.outbox, GRANT, 10);
-    room.admit(ahead.outbox, GRANT, 13);
+    room.admit(old.outbox, "u", GRANT, 10);
+    room.admit(ahead.outbox, "u", GRANT, 13);
     live(11);
     room.push("presence", 0);
     await eventually("the first event", () => old.seqs().length === 2);
@@ -132,7 +135,7 @@ describe("a hosted room", () => {
   it("gives nothing to who left, and goes on for the others", async () => {
     const { room, fanOut, live } = await openRoom();
     const all = await Promise.all([0, 1, 2, 3].map(() => outboxOf(fanOut)));
-    const members = all.map(({ outbox }) => room.admit(outbox, GRANT, 10));
+    const members = all.map(({ outbox }) => room.admit(outbox, "u", GRANT, 10));
     const leave = (index: number) => room.remove(members[index] as Member);
     live(11);
     leave(1);
@@ -154,8 +157,8 @@ describe("a hosted room", () => {
       outbox.write = () => void heard.set(index, (heard.get(index) ?? 0) + 1);
       return outbox;
     };
-    const members = Array.from({ length: 2_500 }, (_, index) => room.admit(counting(index), GRANT, 10));
-    room.admit(probe, GRANT, 10);
+    const members = Array.from({ length: 2_500 }, (_, index) => room.admit(counting(index), "u", GRANT, 10));
+    room.admit(probe, "u", GRANT, 10);
     live(11);
     room.flush(1_000);
     for (let index = 0; index < 500; index++) room.remove(members[index] as Member);
@@ -169,7 +172,7 @@ describe("a hosted room", () => {
     const fanOut = new FanOut();
     const rooms = await Promise.all(["a", "b", "c"].map((id) => openRoom(fanOut, id)));
     const { outbox, pair, seqs } = await outboxOf(fanOut);
-    for (const { room } of rooms) room.admit(outbox, GRANT, 10);
+    for (const { room } of rooms) room.admit(outbox, "u", GRANT, 10);
     let uncorked = 0;
     const uncork = pair.socket.uncork.bind(pair.socket);
     pair.socket.uncork = () => {
@@ -181,10 +184,24 @@ describe("a hosted room", () => {
     expect({ seqs: seqs(), uncorked }).toEqual({ seqs: [11, 12, 13], uncorked: 1 });
   });
 
+  it("tells everybody but the user that the user is typing", async () => {
+    const { room, fanOut, live } = await openRoom();
+    const [ann, bob] = [await outboxOf(fanOut), await outboxOf(fanOut)];
+    room.admit(ann.outbox, "ann", GRANT, 10);
+    room.admit(bob.outbox, "bob", GRANT, 10);
+    live(11);
+    const body = { case: "typing", value: { uid: "ann", username: "Ann" } } as const;
+    room.onSignal(create(SignalSchema, { roomId: "r", body }));
+    live(12);
+    await eventually("the events", () => ann.pair.received.length === 2 && bob.pair.received.length === 3);
+    expect(ann.seqs()).toEqual([11, 12]);
+    expect(JSON.parse(bob.pair.received[1] ?? "")).toMatchObject({ type: "typing", payload: { uid: "ann" } });
+  });
+
   it("says when continuity was lost", async () => {
     const { room, fanOut } = await openRoom();
     const { outbox, pair } = await outboxOf(fanOut);
-    room.admit(outbox, GRANT, 10);
+    room.admit(outbox, "u", GRANT, 10);
     room.onReset(20, "too_old");
     await eventually("the reset", () => pair.received.length === 1);
     expect(JSON.parse(pair.received[0] ?? "")).toEqual({

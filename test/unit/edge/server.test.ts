@@ -1,7 +1,9 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { textFrame } from "../../../edge/frame-encoders.ts";
 import { refuse } from "../../../edge/handshake.ts";
@@ -12,7 +14,17 @@ import { eventually, PATIENCE_MS, within } from "../../support/eventually.ts";
 import { OPCODE, RawSocket } from "../../support/raw-socket.ts";
 import { type Listener, sendRaw, startListener, upgradeRequest } from "./edge-listener.ts";
 
-const WEB = join(import.meta.dirname, "../../../web");
+const WEB = mkdtempSync(join(tmpdir(), "page-"));
+for (const [name, text] of [
+  ["index.html", `<!doctype html><title>A page</title><p>${"It is longer than a heartbeat. ".repeat(5)}</p>`],
+  ["duo.html", "<!doctype html><title>Another</title>"],
+  ["app.js", "export {};"],
+  ["style.css", "body {}"],
+  ["favicon.svg", "<svg/>"],
+] as const) {
+  writeFileSync(join(WEB, name), text);
+}
+afterAll(() => rmSync(WEB, { recursive: true }));
 
 describe("the edge's listener", () => {
   it("hands over the WebSocket, its socket and what the client said", async () => {
@@ -161,7 +173,7 @@ describe("the page", () => {
     expect(page.headers.get("referrer-policy")).toBe("no-referrer");
     for (const [path, type] of [
       ["/app.js?v=1", "text/javascript; charset=utf-8"],
-      ["/connection.js", "text/javascript; charset=utf-8"],
+      ["/duo", "text/html; charset=utf-8"],
       ["/style.css", "text/css; charset=utf-8"],
       ["/favicon.svg", "image/svg+xml"],
     ] as const) {

@@ -13,6 +13,7 @@ describe("loadStaticFiles", () => {
     await mkdir(join(dir, "assets"));
     await mkdir(join(dir, ".git"));
     await writeFile(join(dir, "index.html"), "<!doctype html>");
+    await writeFile(join(dir, "other.html"), "<!doctype html><title>Other</title>");
     await writeFile(join(dir, "app.js"), "export {};");
     await writeFile(join(dir, "assets", "style.css"), "body {}");
     await writeFile(join(dir, "notes.txt"), "not for the public");
@@ -25,7 +26,7 @@ describe("loadStaticFiles", () => {
   afterAll(() => rm(dir, { recursive: true }));
 
   it("knows the files of known kinds, and nothing else", () => {
-    expect([...files.keys()].sort()).toEqual(["/", "/app.js", "/assets/style.css"]);
+    expect([...files.keys()].sort()).toEqual(["/", "/app.js", "/assets/style.css", "/other"]);
   });
 
   it("names their types", () => {
