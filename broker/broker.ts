@@ -51,6 +51,11 @@ export interface Broker {
   position(room: RoomId): Promise<RoomPosition>;
   /** Where the whole log ends: no event stored so far has a greater seq. @throws RoomError unavailable. */
   logEnd(): Promise<number>;
+  /**
+   * Where the whole log begins: age and size have taken no event with a greater seq. It may be too great where events at
+   * the beginning were deleted, or dropped since their rooms had newer ones. @throws RoomError unavailable.
+   */
+  logStart(): Promise<number>;
   /** Settles what is in flight, then closes; later calls reject with unavailable. Idempotent. */
   close(): Promise<void>;
 }

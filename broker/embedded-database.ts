@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import type { StorageOptions } from "./embedded-protocol.ts";
 import { BrokerOpenError } from "./open-error.ts";
@@ -75,12 +75,28 @@ const pathIn = (dataDir: string): string => join(dataDir, FILE_NAME);
 function createDirectory(dataDir: string): void {
   try {
     // Messages and the secret of guest sessions are in there: other users have no business with it.
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeDirectory(resolve(dataDir));
   } catch (error) {
     throw new BrokerOpenError("unusable_directory", `DATA_DIR ${dataDir} cannot be created: ${textOf(error)}`, {
       cause: error,
     });
   }
+}
+
+/** With its parents. Not by mkdir's `recursive`, which tries for ever where a system says ENOENT to all of it, as in /proc. */
+function makeDirectory(path: string): void {
+  if (isDirectory(path)) return;
+  if (dirname(path) !== path) makeDirectory(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (!isDirectory(path)) throw error;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function prepareSchema(db: DatabaseSync, path: string): void {

@@ -9,7 +9,7 @@ const FIRST_SLOTS = 2 ** 12;
 /**
  * Remembers dedupe ids for one window at least, for two at most.
  *
- * Ids are random, so a table keyed by id would write a page of its tree per publish (2.4 times slower at 1 million ids). They
+ * Ids are random, so a table keyed by id would write a page of its tree per publish (2.4 times slower at 1.5 million ids). They
  * are stored in the order of seq instead, and found by hints in memory that point at rows. A hint may be wrong, for
  * instance after its transaction was undone; the row decides.
  */

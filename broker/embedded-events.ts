@@ -50,6 +50,13 @@ export class EventLog {
     return this.#end;
   }
 
+  /** Greatest seq before the first event that is stored and not too old. */
+  start(): number {
+    const expired = this.#retention.expiredSeq(this.#time(), this.#end);
+    const first = this.#queries.first.get(expired)?.seq ?? this.#end + 1;
+    return first - 1;
+  }
+
   /** Stores an event, and wipes the one it deletes. */
   append(write: EventWrite): EventAnswer {
     const known = write.dedupeId === undefined ? undefined : this.#dedupe.find(write.dedupeId);
@@ -153,6 +160,7 @@ function takeRows<Row extends EventRow>(found: Iterable<Row>, limit: number, max
 function prepareQueries(db: DatabaseSync) {
   return {
     end: prepare<{ seq: number }>(db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
+    first: prepare<{ seq: number }>(db, "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1"),
     lastTime: prepare<{ at: number }>(db, "SELECT at FROM events ORDER BY seq DESC LIMIT 1"),
     insert: prepare(db, "INSERT INTO events (seq, room, at, body) VALUES (?, ?, ?, ?)"),
     findRoom: prepare<{ id: number }>(db, "SELECT id FROM rooms WHERE name = ?"),

@@ -78,6 +78,7 @@ export interface Reads {
   history: { ask: { readonly room: RoomId; readonly range: HistoryRange }; answer: HistoryRows };
   position: { ask: { readonly room: RoomId }; answer: RoomPosition };
   logEnd: { ask: object; answer: number };
+  logStart: { ask: object; answer: number };
   tail: { ask: { readonly after: number }; answer: TailRows };
   entry: { ask: { readonly key: string }; answer: ControlEntry | undefined };
   entries: { ask: object; answer: ControlEntry[] };

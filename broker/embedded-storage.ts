@@ -81,6 +81,7 @@ export class Storage {
     history: ({ room, range }) => this.#events.history(room, range),
     position: ({ room }) => this.#events.position(room),
     logEnd: () => this.#events.end,
+    logStart: () => this.#events.start(),
     tail: ({ after }) => this.#events.tail(after),
     entry: ({ key }) => this.#control.get(key),
     entries: () => this.#control.all(),

@@ -145,6 +145,10 @@ class EmbeddedBroker implements Broker {
     return this.#thread.ask({ kind: "logEnd" });
   }
 
+  logStart(): Promise<number> {
+    return this.#thread.ask({ kind: "logStart" });
+  }
+
   async close(): Promise<void> {
     await this.#thread.close();
     for (const tail of this.#tails) tail.end();

@@ -13,6 +13,8 @@ export const API_ERROR = {
   sequenceNotFound: 10_043,
   /** The server has not as much room as the stream may take: nothing that changes by itself. */
   insufficientStorage: 10_047,
+  /** What went wrong is in the description only; one cause is that another request deleted the message first. */
+  deleteFailed: 10_057,
   streamNameInUse: 10_058,
   streamNotFound: 10_059,
   wrongLastSequence: 10_071,
@@ -24,6 +26,8 @@ export const API_ERROR = {
 
 const TOO_MANY_REQUESTS = 429;
 const SERVER_ERROR = 500;
+/** Server errors that asking again does not mend. */
+const LASTING: ReadonlySet<number> = new Set([API_ERROR.insufficientStorage, API_ERROR.deleteFailed]);
 
 /** JetStream's refusal of a request. */
 export class ApiError extends Error {
@@ -37,6 +41,6 @@ export class ApiError extends Error {
     this.name = "ApiError";
     this.errCode = body.err_code ?? 0;
     const isBusy = body.code === TOO_MANY_REQUESTS || this.errCode === API_ERROR.duplicateInProcess;
-    this.temporary = isBusy || (body.code >= SERVER_ERROR && this.errCode !== API_ERROR.insufficientStorage);
+    this.temporary = isBusy || (body.code >= SERVER_ERROR && !LASTING.has(this.errCode));
   }
 }

@@ -106,7 +106,7 @@ export class JetStreamApi {
       return {
         subject: message.subject,
         seq: message.seq,
-        data: Buffer.from(message.data ?? "", "base64"),
+        data: new Uint8Array(Buffer.from(message.data ?? "", "base64")),
         headers: Buffer.from(message.hdrs ?? "", "base64").toString("latin1"),
       };
     } catch (error) {
@@ -132,6 +132,8 @@ export class JetStreamApi {
       return true;
     } catch (error) {
       if (error instanceof ApiError && error.errCode === API_ERROR.sequenceNotFound) return false;
+      const failed = error instanceof ApiError && error.errCode === API_ERROR.deleteFailed;
+      if (failed && (await this.message(stream, { seq })) === undefined) return false;
       throw error;
     }
   }

@@ -160,6 +160,11 @@ export class NatsBroker implements Broker {
     return (await this.#parts.api.info(this.#parts.names.logStream)).state.last_seq;
   }
 
+  async logStart(): Promise<number> {
+    this.#refuseWhenClosed();
+    return Math.max(0, (await this.#parts.api.info(this.#parts.names.logStream)).state.first_seq - 1);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

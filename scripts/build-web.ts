@@ -4,10 +4,8 @@ import { join } from "node:path";
  * Builds the page into web/dist. Runs as npm's `prepare`, so without Vite, which is what `npm ci --omit=dev` leaves, there
  * is nothing to do: such an installation gets the page built elsewhere.
  */
-export async function buildWeb(): Promise<void> {
-  const vite = await loadVite();
-  await vite?.build({ configFile: join(import.meta.dirname, "../web/vite.config.ts"), logLevel: "warn" });
-}
+const vite = await loadVite();
+await vite?.build({ configFile: join(import.meta.dirname, "../web/vite.config.ts"), logLevel: "warn" });
 
 async function loadVite(): Promise<typeof import("vite") | undefined> {
   try {
@@ -17,5 +15,3 @@ async function loadVite(): Promise<typeof import("vite") | undefined> {
     throw error;
   }
 }
-
-if (import.meta.main) await buildWeb();

@@ -30,6 +30,10 @@ export const REASONS = {
   internal: { rpc: Code.Internal, retryable: false },
   already_exists: { rpc: Code.AlreadyExists, retryable: false },
   not_found: { rpc: Code.NotFound, retryable: false },
+  epoch_changed: { rpc: Code.FailedPrecondition, retryable: false },
+  too_old: { rpc: Code.OutOfRange, retryable: false },
+  unknown_position: { rpc: Code.OutOfRange, retryable: false },
+  slow_consumer: { rpc: Code.ResourceExhausted, retryable: true },
 } as const satisfies Record<string, ReasonRow>;
 
 /** A frame's `code`. */

@@ -1,11 +1,12 @@
-import type { Broker, Unsubscribe } from "../../broker/broker.ts";
+import type { Unsubscribe } from "../../broker/broker.ts";
 import { directUsers, type RoomId } from "../ids.ts";
 import type { ControlFold } from "./control-fold.ts";
+import type { SharedTail } from "./watch-tail.ts";
 
 /** How often edges hear where their rooms' logs end, in milliseconds: a lost tail is found within twice this. */
 const DIGEST_MS = 5_000;
-/** How much of the log is read again at start, so that what was lost while no replica ran is found too. */
-const LOOK_BACK = 10_000;
+/** How much of the log is to be heard again at start, so that what was lost while no replica ran is found too. */
+export const LOOK_BACK = 10_000;
 
 /** Where a room's log ends. */
 export interface Head {
@@ -14,11 +15,11 @@ export interface Head {
 }
 
 /**
- * Follows the whole log with one subscription and says from time to time where the logs of rooms end that grew: live
+ * Follows the whole log and says from time to time where the logs of rooms end that grew: live
  * delivery may lose a room's last event, and nothing after it would show the hole.
  */
 export class Digests {
-  readonly #broker: Broker;
+  readonly #tail: SharedTail;
   readonly #fold: ControlFold;
   readonly #onDigest: (heads: readonly Head[]) => void;
   /** Of rooms with members only: who joins an empty room is told its position. */
@@ -28,17 +29,16 @@ export class Digests {
   #unsubscribe: Unsubscribe[] = [];
 
   /** @param options.onDigest hears every DIGEST_MS which rooms' logs grew, if any did. */
-  constructor(options: { broker: Broker; fold: ControlFold; onDigest: (heads: readonly Head[]) => void }) {
-    this.#broker = options.broker;
+  constructor(options: { tail: SharedTail; fold: ControlFold; onDigest: (heads: readonly Head[]) => void }) {
+    this.#tail = options.tail;
     this.#fold = options.fold;
     this.#onDigest = options.onDigest;
   }
 
-  /** @throws RoomError unavailable. */
-  async start(): Promise<void> {
-    const after = Math.max(0, (await this.#broker.logEnd()) - LOOK_BACK);
+  /** To be called before the tail starts. */
+  start(): void {
     this.#unsubscribe = [
-      await this.#broker.tail(after, ({ room, seq }) => this.#grew(room, seq)),
+      this.#tail.listen(({ room, seq }) => this.#grew(room, seq)),
       this.#fold.onChange((change) => {
         if (change.kind === "exited" && change.room.members.size === 0) this.#heads.delete(change.room.id);
       }),

@@ -89,6 +89,7 @@ export function lifecycleContract(engine: Engine): void {
         history: () => broker.history(LOBBY, { limit: 1 }),
         position: () => broker.position(LOBBY),
         logEnd: () => broker.logEnd(),
+        logStart: () => broker.logStart(),
         put: () => broker.control.put("a", new Uint8Array([1])),
         create: () => broker.control.create("a", new Uint8Array([1])),
         delete: () => broker.control.delete("a"),

@@ -10,8 +10,10 @@ import { ProductProcess } from "../support/process.ts";
 import { type Ran, run } from "../support/run.ts";
 
 const EXIT_CONFIG = 78;
+/** 3 s is promised; continuous integration is slower than what that is promised for. */
+const LISTENS_MS = 10_000;
 
-describe("starting", { concurrent: true, timeout: 60_000 }, () => {
+describe("starting", { timeout: 60_000 }, () => {
   let directory: string;
   let directories = 0;
   const newDirectory = (): string => {
@@ -25,7 +27,8 @@ describe("starting", { concurrent: true, timeout: 60_000 }, () => {
 
   it("says where it listens, and stops at SIGTERM and SIGINT", async () => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      const product = await ProductProcess.start({ env: { DATA_DIR: newDirectory() } });
+      const product = new ProductProcess({ env: { DATA_DIR: newDirectory() } });
+      await product.listening(LISTENS_MS);
       for (const base of [product.addresses.edge, product.addresses.rpc, product.addresses.ops]) {
         expect(base).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
       }
@@ -137,7 +140,9 @@ describe("starting", { concurrent: true, timeout: 60_000 }, () => {
   it("refuses a DATA_DIR it cannot write to", async () => {
     const file = newDirectory();
     await writeFile(file, "a file, not a directory");
-    expectOneClearLine(await run({ env: { DATA_DIR: join(file, "data") } }), file);
+    for (const DATA_DIR of [file, join(file, "data"), "/proc/nothing", "/proc/nothing/data"]) {
+      expectOneClearLine(await run({ env: { DATA_DIR } }), DATA_DIR);
+    }
   });
 
   it("refuses data that is damaged", async () => {

@@ -39,7 +39,7 @@ export class App {
     const { chat, signal } = options;
     this.#chat = chat;
     this.#signal = signal;
-    const leave = button("leave", "Log out", () => options.onWay("new-guest"));
+    const leave = button("power", "Log out", () => options.onWay("new-guest"));
     this.#sidebar = new Sidebar({
       ...options,
       tools: [themeButton(options.saved), leave],
@@ -131,7 +131,7 @@ export class App {
       button("menu", "Rooms and conversations", () => this.#drawers.open("rooms"), "only-narrow"),
       h("div", { class: "title" }, h("h1", {}, room && icon("hash"), h("span", {}, thread.name)), about),
       room && button("users", "Members", members),
-      button("leave", leave, () => void this.#chat.leave(thread)),
+      button(room ? "leave" : "close", leave, () => void this.#chat.leave(thread)),
     );
     renderOn([(listener) => thread.changes.on(listener)], signal, () => {
       const { count } = thread.roster;

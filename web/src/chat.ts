@@ -62,10 +62,8 @@ export class Chat {
     this.client.on("self", () => this.changes.tell());
     this.client.on("session", (session) => this.#host.onSession(session));
     this.client.on("conversations", (conversations) => this.#summarize(conversations));
-    this.client.on("direct", ({ room, event }) => {
-      if (room.withUid === undefined) return;
-      const name = event.kind === "message" && event.message.uid === room.withUid ? event.message.username : undefined;
-      void this.#conversation(room.id, room.withUid, name ?? room.withUid).open();
+    this.client.on("direct", ({ room }) => {
+      if (room.withUid !== undefined) void this.#conversation(room.id, room.withUid, room.withUid).open();
     });
     this.client.on("notice", ({ message, sent }) => this.#addNotice(message, Date.parse(sent)));
     this.client.on("error", (error) => this.#host.say(error.message, "bad"));
@@ -123,7 +121,7 @@ export class Chat {
     const self = this.self?.uid;
     if (self === undefined || self === member.uid) return;
     const id = self < member.uid ? `direct:${self}:${member.uid}` : `direct:${member.uid}:${self}`;
-    this.#conversation(id, member.uid, member.username);
+    this.#conversation(id, member.uid, member.username).meet(member);
     this.show(id);
   }
 
@@ -224,8 +222,8 @@ export class Chat {
     const { events, threads } = this.#recovered;
     this.#recovered = { events: 0, threads: new Set() };
     const [first] = threads;
-    const where = threads.size === 1 ? `in ${first?.name}` : `in ${plural(threads.size, "room")}`;
-    this.#host.say(`Recovered ${plural(events, "message")} ${where}`, "good");
+    const where = threads.size === 1 ? ` in #${first?.name}` : ` in ${plural(threads.size, "room")}`;
+    this.#host.say(`Recovered ${plural(events, "message")}${this.#threads.size > 1 ? where : ""}`, "good");
   }
 
   #addNotice(text: string, at: number): void {

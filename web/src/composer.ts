@@ -114,19 +114,20 @@ export class Composer {
     const image = this.#image.value.trim();
     if (image !== "" && httpsHost(image) === undefined) return false;
     const text = this.#text.value.trim();
-    return this.#isOpen() && (text !== "" || image !== "") && characters(text) <= LONGEST;
+    return this.#thread.status.name === "ready" && (text !== "" || image !== "") && characters(text) <= LONGEST;
   }
 
-  #isOpen(): boolean {
-    return this.#thread.status.name === "ready";
+  #isOver(): boolean {
+    const { name } = this.#thread.status;
+    return name === "failed" || name === "left";
   }
 
   #update(): void {
     const { withUid, name } = this.#thread;
     const length = characters(this.#text.value);
     const image = this.#image.value.trim();
-    this.#text.disabled = !this.#isOpen();
-    this.#attach.disabled = !this.#isOpen();
+    this.#text.disabled = this.#isOver();
+    this.#attach.disabled = this.#isOver();
     this.#text.placeholder = withUid === undefined ? `Message #${name}` : `Message ${name}`;
     this.#text.rows = Math.min(MOST_LINES, this.#text.value.split("\n").length);
     this.#counter.hidden = length < NEARLY;

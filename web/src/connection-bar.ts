@@ -15,8 +15,8 @@ export function connectionBar(options: {
   readonly signal: AbortSignal;
   /** Carries out the way out of an ending. */
   readonly onWay: (way: Ending["way"]) => void;
-  /** Words to add while the connection is lost. */
-  readonly hint?: () => string;
+  /** True while the line is cut on purpose, so that there is nothing to wait for. */
+  readonly isCut?: () => boolean;
 }): HTMLElement {
   const { chat, signal, onWay } = options;
   const text = h("span", { class: "bar-text" });
@@ -39,17 +39,15 @@ export function connectionBar(options: {
 
   const render = (): void => {
     const { state } = chat;
-    const hint = options.hint?.() ?? "";
     if (state.name === "live") show("", "");
+    else if (options.isCut?.()) show("cut", "The line is cut. What you write waits here, and is sent once.");
     else if (state.name === "connecting") {
       const patient = chat.self === undefined && Date.now() - openedAt < PATIENCE_MS;
-      show(patient ? "" : "connecting", `Connecting … ${hint}`);
+      show(patient ? "" : "connecting", "Connecting …");
     } else if (state.name === "reconnecting") {
       const wait = Math.ceil((state.retryAt - Date.now()) / 1_000);
       const when = wait > 0 ? `Next try in ${duration(wait * 1_000)}.` : "Trying again …";
-      show("reconnecting", `Connection lost. ${when} ${hint}`, () =>
-        action("Try now", () => chat.client.reconnectNow()),
-      );
+      show("reconnecting", `Connection lost. ${when}`, () => action("Try now", () => chat.client.reconnectNow()));
     } else {
       const { title, text: why, way } = describeEnding(state.code, state.reason);
       const label = { again: "Connect again", "new-guest": "New guest", token: "Log in" }[way];

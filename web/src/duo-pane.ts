@@ -43,7 +43,7 @@ export class DuoPane {
       chat,
       signal,
       onWay: () => location.reload(),
-      hint: () => (this.#line.isCut ? "What you write waits here, and is sent once." : ""),
+      isCut: () => this.#line.isCut,
     });
     this.element = h(
       "section",

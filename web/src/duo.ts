@@ -30,7 +30,7 @@ document.body.replaceChildren(
       { class: "duo-header" },
       h("img", { src: "/favicon.svg", alt: "", width: 32, height: 32 }),
       h("div", { class: "duo-title" }, h("h1", {}, "Two sides of one room"), steps()),
-      h("a", { class: "button small quiet", href: `/#${room}` }, "Open the room", icon("back")),
+      h("a", { class: "button small quiet", href: `/#${room}` }, "Open the room", icon("forward")),
       themeButton(saved),
     ),
     panes,

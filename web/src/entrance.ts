@@ -73,7 +73,7 @@ function guestForm(
       },
     },
     h("h1", {}, "Take a seat"),
-    h("p", { class: "faint" }, "Choose a name and a room. Nothing to sign up for."),
+    h("p", { class: "faint" }, "Choose a name and a room. That is all."),
     problem,
     h("label", { class: "field" }, h("span", {}, "Your name"), h("span", { class: "with-button" }, name)),
     h("fieldset", { class: "avatars" }, h("legend", {}, "Your picture"), ...choices),

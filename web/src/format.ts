@@ -14,6 +14,15 @@ export function clock(at: number): string {
   return CLOCK.format(at);
 }
 
+/** Hours and minutes, without AM or PM: for where it is narrow. */
+export function shortClock(at: number): string {
+  const parts = CLOCK.formatToParts(at).filter(({ type }) => type !== "dayPeriod");
+  return parts
+    .map(({ value }) => value)
+    .join("")
+    .trim();
+}
+
 /** Date and time in full, for tooltips. */
 export function fullTime(at: number): string {
   return FULL.format(at);

@@ -16,9 +16,6 @@ const SAVE_AFTER_MS = 300;
 
 const saved = new Saved(browserStores());
 
-if (saved.session !== undefined || saved.token !== undefined) chat();
-else enter("");
-
 /** Asks who the user is. */
 function enter(problem: string): void {
   const screen = entrance({
@@ -135,3 +132,7 @@ function roomInAddress(): string | undefined {
   const room = location.hash.slice(1);
   return isRoomId(room) ? room : undefined;
 }
+
+// Last: what it uses is defined above.
+if (saved.session !== undefined || saved.token !== undefined) chat();
+else enter("");

@@ -2,6 +2,7 @@ import type { Member } from "../../client/src/index.ts";
 import { avatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
 import { fill, h, renderOn, syncList } from "./dom.ts";
+import { icon } from "./icons.ts";
 import { rove } from "./roving.ts";
 import type { Thread } from "./thread.ts";
 
@@ -45,7 +46,29 @@ export function membersPanel(options: {
     const missing = count - members.length;
     const button = (): HTMLElement =>
       h("button", { class: "button small", type: "button", onclick: () => void more() }, `Show more of ${missing}`);
-    fill(foot, missing > 0 && members.length > 0 && button());
+    if (missing > 0 && members.length > 0) fill(foot, button());
+    else if (count === 1) fill(foot, invitation(thread.name));
+    else fill(foot);
   });
   return h("div", { class: "members-panel" }, title, list, foot);
+}
+
+/** For whoever is alone: how others come here. */
+function invitation(room: string): HTMLElement {
+  const label = h("span", {}, "Copy link");
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(`${location.origin}/#${room}`);
+      label.textContent = "Copied";
+    } catch {
+      label.textContent = "Could not copy"; // the browser refused, and the address bar shows the same link
+    }
+  };
+  const button = { class: "button small", type: "button", onclick: () => void copy() };
+  return h(
+    "div",
+    { class: "invitation" },
+    h("p", { class: "faint" }, "Only you so far."),
+    h("button", button, icon("link"), label),
+  );
 }

@@ -1,6 +1,6 @@
 import { avatar } from "./avatar.ts";
 import { h } from "./dom.ts";
-import { clock, compactJson, fullTime, httpsHost, listNames } from "./format.ts";
+import { clock, compactJson, fullTime, httpsHost, listNames, shortClock } from "./format.ts";
 import { icon } from "./icons.ts";
 import { splitLinks } from "./links.ts";
 import type { Thread } from "./thread.ts";
@@ -169,7 +169,7 @@ function pictureBox(url: string, author: string): HTMLElement | undefined {
 
 function timeElement(at: number, className = ""): HTMLElement {
   const attributes = { class: className || undefined, datetime: new Date(at).toISOString(), title: fullTime(at) };
-  return h("time", attributes, clock(at));
+  return h("time", attributes, className === "" ? clock(at) : shortClock(at));
 }
 
 function hidden(text: string): HTMLElement {

@@ -110,8 +110,9 @@ export class Sidebar {
 
   #renderSelf(): void {
     const { self, state } = this.#chat;
-    const where = state.name === "live" ? `Connected to ${self?.edgeId ?? "the server"}` : "Not connected";
-    const status = h("span", { class: "faint status", "data-live": state.name === "live" }, where);
+    const live = state.name === "live";
+    const status = h("span", { class: `faint status${live ? " live" : ""}` }, live ? "Connected" : "Not connected");
+    this.#self.title = live ? `Connected to ${self?.edgeId ?? "the server"}` : "";
     fill(
       this.#self,
       self && avatar(self),
@@ -125,7 +126,7 @@ export class Sidebar {
     const gone = thread.status.name === "failed" || thread.status.name === "left";
     return {
       key: id,
-      rev: `${name} ${unread} ${active} ${gone}`,
+      rev: `${name} ${thread.partner.avatarId ?? ""} ${unread} ${active} ${gone}`,
       make: () => {
         const button = h(
           "button",
@@ -136,7 +137,7 @@ export class Sidebar {
             "aria-current": active ? "page" : undefined,
             onclick: () => this.#choose(() => this.#chat.show(id)),
           },
-          withUid === undefined ? icon("hash") : avatar({ uid: withUid, username: name }),
+          withUid === undefined ? icon("hash") : avatar(thread.partner),
           h("span", { class: "name" }, name),
           unread > 0 && h("span", { class: "badge" }, badge(unread), h("span", { class: "hidden" }, " unread")),
         );

@@ -54,6 +54,7 @@ export class Thread {
   pinned = true;
   readonly #host: ThreadHost;
   #name: string;
+  #avatarId: string | undefined;
   #room: Room | undefined;
   #status: ThreadStatus = { name: "loading" };
   #loadingOlder = false;
@@ -75,6 +76,18 @@ export class Thread {
   /** Name of the room, or of the other user. */
   get name(): string {
     return this.#name;
+  }
+
+  /** The other user of a conversation, with the picture last seen. */
+  get partner(): Member {
+    const avatar = this.#avatarId === undefined ? {} : { avatarId: this.#avatarId };
+    return { uid: this.withUid ?? "", username: this.#name, ...avatar };
+  }
+
+  /** The other user is seen somewhere: under this name, with this picture. */
+  meet({ username, avatarId }: Pick<Member, "username" | "avatarId">): void {
+    this.#name = username;
+    this.#avatarId = avatarId;
   }
 
   get status(): ThreadStatus {
@@ -128,8 +141,7 @@ export class Thread {
     this.#setStatus({ name: "loading" });
     try {
       const page = await room.history({ limit: PAGE });
-      this.timeline.addOlder(page.events, page.hasMore);
-      this.#take(page.events, true);
+      this.#take(this.timeline.addOlder(page.events, page.hasMore), true);
       this.#setStatus({ name: "ready" });
       this.readIfSeen();
     } catch (error) {
@@ -243,19 +255,20 @@ export class Thread {
     room.on("reset", ({ reason, events }) => this.#reset(reason, events));
     room.on("left", ({ reason, by }) => {
       this.#room = undefined;
+      this.roster.replace([], 0);
       const text = describeLeft(reason);
       this.#setStatus({ name: "left", text: by === "" ? text : `${text} (by ${by})` });
     });
   }
 
   #hear(event: RoomEvent): void {
-    if (!this.timeline.add(event)) return;
-    this.#away?.seqs.add(event.seq);
-    if (event.kind === "message") this.typing.stopped(event.message.uid);
-    this.#take([event], !this.#host.isRead(this));
-    if (this.pinned) this.timeline.trim(KEPT);
-    else this.timeline.trim(MOST_KEPT);
-    this.readIfSeen();
+    if (this.timeline.add(event)) {
+      this.#away?.seqs.add(event.seq);
+      if (event.kind === "message") this.typing.stopped(event.message.uid);
+      this.#take([event], !this.#host.isRead(this));
+      this.timeline.trim(this.pinned ? KEPT : MOST_KEPT);
+      this.readIfSeen();
+    }
     this.changes.tell();
     this.#host.onChanged();
   }
@@ -267,6 +280,7 @@ export class Thread {
       if (event.kind === "deleted") continue;
       const sent = event.kind === "message" ? event.message.sent : event.event.sent;
       this.#latestAt = Math.max(this.#latestAt, Date.parse(sent));
+      if (event.kind === "message" && event.message.uid === this.withUid) this.meet(event.message);
       this.mark.heard(event.seq, counts && event.kind === "message" && event.message.uid !== self);
     }
   }

@@ -55,7 +55,7 @@ export function layOut(entries: readonly Entry[], context: RowContext): Row[] {
     if ("gap" in entry) gap = entry.gap;
     if (missed !== undefined) {
       author = undefined;
-      const label = `${plural(missed.count, "event")} recovered after ${duration(missed.awayMs)} away`;
+      const label = `${plural(missed.count, "message")} recovered after ${duration(missed.awayMs)} away`;
       rows.push({ kind: "missed", key: `missed-${gap}`, rev: label, label });
     }
     const next = authorOf(entry, context.selfUid);

@@ -1,3 +1,4 @@
+import { avatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
 import { fill, h, renderOn, syncList } from "./dom.ts";
 import { badge, plural } from "./format.ts";
@@ -151,11 +152,18 @@ function skeleton(): HTMLElement {
   return h("div", { class: "skeleton", "aria-label": "Loading messages", role: "img" }, ...bars);
 }
 
-function beginning({ withUid, name }: Thread): HTMLElement {
+function beginning({ withUid, name, partner }: Thread): HTMLElement {
   const title = withUid === undefined ? `This is the beginning of #${name}` : `You and ${name}`;
   const text =
     withUid === undefined
       ? "What is written here reaches everybody in the room, in the same order, exactly once."
       : "Only the two of you can read this.";
-  return h("div", { class: "beginning" }, h("h2", {}, title), h("p", { class: "faint" }, text));
+  const symbol = withUid === undefined ? icon("hash") : avatar(partner);
+  return h(
+    "div",
+    { class: "beginning" },
+    symbol,
+    h("p", { class: "beginning-title" }, title),
+    h("p", { class: "faint" }, text),
+  );
 }

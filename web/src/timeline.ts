@@ -115,10 +115,10 @@ export class Timeline {
     return this.#insert({ kind: "message", seq: event.seq, message, deleted, gap });
   }
 
-  /** Takes in a page of history before everything that is there. */
-  addOlder(events: readonly RoomEvent[], hasOlder: boolean): void {
-    for (const event of events) this.add(event);
+  /** Takes in a page of history before everything that is there; returns those that were not there yet. */
+  addOlder(events: readonly RoomEvent[], hasOlder: boolean): RoomEvent[] {
     this.#hasOlder = hasOlder;
+    return events.filter((event) => this.add(event));
   }
 
   /** Begins anew with the latest events: what is shown so far may not fit to them. What is being sent stays. */

@@ -35,7 +35,6 @@ const ERRORS: Partial<Record<ErrorCode, string>> = {
   closed: "The connection was closed.",
   message_too_large: "The message is too long.",
   not_a_member: "You are not in this room.",
-  permission_denied: "You may not do that here.",
   queue_full: "Too many messages are waiting.",
   room_full: "The room is full.",
   room_not_found: "There is no such room.",

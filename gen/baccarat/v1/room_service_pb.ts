@@ -6,7 +6,9 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Member } from "./client_pb.ts";
 import { file_baccarat_v1_client } from "./client_pb.ts";
-import type { Event } from "./event_pb.ts";
+import type { ErrorReason } from "./errors_pb.ts";
+import { file_baccarat_v1_errors } from "./errors_pb.ts";
+import type { Event, Position } from "./event_pb.ts";
 import { file_baccarat_v1_event } from "./event_pb.ts";
 import type { Message as Message$1 } from "./message_pb.ts";
 import { file_baccarat_v1_message } from "./message_pb.ts";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/room_service.proto.
  */
 export const file_baccarat_v1_room_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYWNjYXJhdC92MS9yb29tX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIjQKEUNyZWF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tIjUKEkNyZWF0ZVJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSIhCg5HZXRSb29tUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJIjIKD0dldFJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJJChBMaXN0Um9vbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnByZWZpeBgDIAEoCSJOChFMaXN0Um9vbXNSZXNwb25zZRIgCgVyb29tcxgBIAMoCzIRLmJhY2NhcmF0LnYxLlJvb20SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImUKEVVwZGF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVSb29tUmVzcG9uc2USHwoEcm9vbRgBIAEoCzIRLmJhY2NhcmF0LnYxLlJvb20iJAoRRGVsZXRlUm9vbVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCSIUChJEZWxldGVSb29tUmVzcG9uc2UiTAoSTGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwoTTGlzdE1lbWJlcnNSZXNwb25zZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJBChFLaWNrTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFAoSS2lja01lbWJlclJlc3BvbnNlIp8BChJTZW5kTWVzc2FnZVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglpbWFnZV91cmwYBCABKAkSDAoEZnJvbRgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkSCwoDdWlkGAcgASgJEhAKCHVzZXJuYW1lGAggASgJIk8KE1NlbmRNZXNzYWdlUmVzcG9uc2USJQoHbWVzc2FnZRgBIAEoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USEQoJZHVwbGljYXRlGAIgASgIInMKE1B1Ymxpc2hFdmVudFJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIMCgR0eXBlGAIgASgJEiQKBGRhdGEYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIkwKFFB1Ymxpc2hFdmVudFJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhIuYmFjY2FyYXQudjEuRXZlbnQSEQoJZHVwbGljYXRlGAIgASgIInQKE0xpc3RNZXNzYWdlc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRISCgpiZWZvcmVfc2VxGAQgASgEEhEKCWFmdGVyX3NlcRgFIAEoBCJmChRMaXN0TWVzc2FnZXNSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWVwb2NoGAMgASgJInIKEUxpc3RFdmVudHNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSEgoKYmVmb3JlX3NlcRgEIAEoBBIRCglhZnRlcl9zZXEYBSABKAQiYAoSTGlzdEV2ZW50c1Jlc3BvbnNlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVlcG9jaBgDIAEoCSI0ChREZWxldGVNZXNzYWdlUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI6ChVEZWxldGVNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEi5iYWNjYXJhdC52MS5FdmVudDKGCAoLUm9vbVNlcnZpY2USTwoKQ3JlYXRlUm9vbRIeLmJhY2NhcmF0LnYxLkNyZWF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuQ3JlYXRlUm9vbVJlc3BvbnNlIgASSQoHR2V0Um9vbRIbLmJhY2NhcmF0LnYxLkdldFJvb21SZXF1ZXN0GhwuYmFjY2FyYXQudjEuR2V0Um9vbVJlc3BvbnNlIgOQAgESTwoJTGlzdFJvb21zEh0uYmFjY2FyYXQudjEuTGlzdFJvb21zUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RSb29tc1Jlc3BvbnNlIgOQAgESUgoKVXBkYXRlUm9vbRIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuVXBkYXRlUm9vbVJlc3BvbnNlIgOQAgISUgoKRGVsZXRlUm9vbRIeLmJhY2NhcmF0LnYxLkRlbGV0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuRGVsZXRlUm9vbVJlc3BvbnNlIgOQAgISVQoLTGlzdE1lbWJlcnMSHy5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIgOQAgESTwoKS2lja01lbWJlchIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuS2lja01lbWJlclJlc3BvbnNlIgASVQoLU2VuZE1lc3NhZ2USHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIgOQAgISWAoMUHVibGlzaEV2ZW50EiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdBohLmJhY2NhcmF0LnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlIgOQAgISWAoMTGlzdE1lc3NhZ2VzEiAuYmFjY2FyYXQudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmJhY2NhcmF0LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESUgoKTGlzdEV2ZW50cxIeLmJhY2NhcmF0LnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESWwoNRGVsZXRlTWVzc2FnZRIhLmJhY2NhcmF0LnYxLkRlbGV0ZU1lc3NhZ2VSZXF1ZXN0GiIuYmFjY2FyYXQudjEuRGVsZXRlTWVzc2FnZVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_event, file_baccarat_v1_message, file_baccarat_v1_room, file_google_protobuf_field_mask, file_google_protobuf_struct]);
+  fileDesc("Ch5iYWNjYXJhdC92MS9yb29tX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIjQKEUNyZWF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tIjUKEkNyZWF0ZVJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSIhCg5HZXRSb29tUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJIjIKD0dldFJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJJChBMaXN0Um9vbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnByZWZpeBgDIAEoCSJOChFMaXN0Um9vbXNSZXNwb25zZRIgCgVyb29tcxgBIAMoCzIRLmJhY2NhcmF0LnYxLlJvb20SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImUKEVVwZGF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVSb29tUmVzcG9uc2USHwoEcm9vbRgBIAEoCzIRLmJhY2NhcmF0LnYxLlJvb20iJAoRRGVsZXRlUm9vbVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCSIUChJEZWxldGVSb29tUmVzcG9uc2UiTAoSTGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwoTTGlzdE1lbWJlcnNSZXNwb25zZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJBChFLaWNrTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFAoSS2lja01lbWJlclJlc3BvbnNlIp8BChJTZW5kTWVzc2FnZVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglpbWFnZV91cmwYBCABKAkSDAoEZnJvbRgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkSCwoDdWlkGAcgASgJEhAKCHVzZXJuYW1lGAggASgJIk8KE1NlbmRNZXNzYWdlUmVzcG9uc2USJQoHbWVzc2FnZRgBIAEoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USEQoJZHVwbGljYXRlGAIgASgIInMKE1B1Ymxpc2hFdmVudFJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIMCgR0eXBlGAIgASgJEiQKBGRhdGEYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIkwKFFB1Ymxpc2hFdmVudFJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhIuYmFjY2FyYXQudjEuRXZlbnQSEQoJZHVwbGljYXRlGAIgASgIInQKE0xpc3RNZXNzYWdlc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRISCgpiZWZvcmVfc2VxGAQgASgEEhEKCWFmdGVyX3NlcRgFIAEoBCJmChRMaXN0TWVzc2FnZXNSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWVwb2NoGAMgASgJInIKEUxpc3RFdmVudHNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSEgoKYmVmb3JlX3NlcRgEIAEoBBIRCglhZnRlcl9zZXEYBSABKAQiYAoSTGlzdEV2ZW50c1Jlc3BvbnNlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVlcG9jaBgDIAEoCSI0ChREZWxldGVNZXNzYWdlUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI6ChVEZWxldGVNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEi5iYWNjYXJhdC52MS5FdmVudCJtChBXYXRjaFJvb21SZXF1ZXN0EhEKB3Jvb21faWQYASABKAlIABIWCgxyb29tX3BhdHRlcm4YAiABKAlIABIkCgVhZnRlchgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uQggKBnRhcmdldCJgChFXYXRjaFJvb21SZXNwb25zZRIiCgZldmVudHMYASADKAsyEi5iYWNjYXJhdC52MS5FdmVudBInCghwb3NpdGlvbhgCIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIj8KFFB1Ymxpc2hTdHJlYW1SZXF1ZXN0EicKBWl0ZW1zGAEgAygLMhguYmFjY2FyYXQudjEuUHVibGlzaEl0ZW0inAEKC1B1Ymxpc2hJdGVtEg4KBm51bWJlchgBIAEoDRI3CgxzZW5kX21lc3NhZ2UYAiABKAsyHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3RIABI5Cg1wdWJsaXNoX2V2ZW50GAMgASgLMiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdEgAQgkKB2NvbnRlbnQiUwoVUHVibGlzaFN0cmVhbVJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5iYWNjYXJhdC52MS5QdWJsaXNoUmVzdWx0Eg0KBWVwb2NoGAIgASgJIoEBCg1QdWJsaXNoUmVzdWx0Eg4KBm51bWJlchgBIAEoDRImCgNhY2sYAiABKAsyFy5iYWNjYXJhdC52MS5QdWJsaXNoQWNrSAASLgoHZmFpbHVyZRgDIAEoCzIbLmJhY2NhcmF0LnYxLlB1Ymxpc2hGYWlsdXJlSABCCAoGcmVzdWx0IiwKClB1Ymxpc2hBY2sSCwoDc2VxGAEgASgEEhEKCWR1cGxpY2F0ZRgCIAEoCCJ2Cg5QdWJsaXNoRmFpbHVyZRIoCgZyZWFzb24YASABKA4yGC5iYWNjYXJhdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoBTK3CQoLUm9vbVNlcnZpY2USTwoKQ3JlYXRlUm9vbRIeLmJhY2NhcmF0LnYxLkNyZWF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuQ3JlYXRlUm9vbVJlc3BvbnNlIgASSQoHR2V0Um9vbRIbLmJhY2NhcmF0LnYxLkdldFJvb21SZXF1ZXN0GhwuYmFjY2FyYXQudjEuR2V0Um9vbVJlc3BvbnNlIgOQAgESTwoJTGlzdFJvb21zEh0uYmFjY2FyYXQudjEuTGlzdFJvb21zUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RSb29tc1Jlc3BvbnNlIgOQAgESUgoKVXBkYXRlUm9vbRIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuVXBkYXRlUm9vbVJlc3BvbnNlIgOQAgISUgoKRGVsZXRlUm9vbRIeLmJhY2NhcmF0LnYxLkRlbGV0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuRGVsZXRlUm9vbVJlc3BvbnNlIgOQAgISVQoLTGlzdE1lbWJlcnMSHy5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIgOQAgESTwoKS2lja01lbWJlchIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuS2lja01lbWJlclJlc3BvbnNlIgASVQoLU2VuZE1lc3NhZ2USHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIgOQAgISWAoMUHVibGlzaEV2ZW50EiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdBohLmJhY2NhcmF0LnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlIgOQAgISWAoMTGlzdE1lc3NhZ2VzEiAuYmFjY2FyYXQudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmJhY2NhcmF0LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESUgoKTGlzdEV2ZW50cxIeLmJhY2NhcmF0LnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESWwoNRGVsZXRlTWVzc2FnZRIhLmJhY2NhcmF0LnYxLkRlbGV0ZU1lc3NhZ2VSZXF1ZXN0GiIuYmFjY2FyYXQudjEuRGVsZXRlTWVzc2FnZVJlc3BvbnNlIgOQAgISUQoJV2F0Y2hSb29tEh0uYmFjY2FyYXQudjEuV2F0Y2hSb29tUmVxdWVzdBoeLmJhY2NhcmF0LnYxLldhdGNoUm9vbVJlc3BvbnNlIgOQAgEwARJcCg1QdWJsaXNoU3RyZWFtEiEuYmFjY2FyYXQudjEuUHVibGlzaFN0cmVhbVJlcXVlc3QaIi5iYWNjYXJhdC52MS5QdWJsaXNoU3RyZWFtUmVzcG9uc2UiACgBMAFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_message, file_baccarat_v1_room, file_google_protobuf_field_mask, file_google_protobuf_struct]);
 
 /**
  * CreateRoomRequest is the request of CreateRoom.
@@ -761,6 +763,286 @@ export const DeleteMessageResponseSchema: GenMessage<DeleteMessageResponse> = /*
   messageDesc(file_baccarat_v1_room_service, 23);
 
 /**
+ * WatchRoomRequest is the request of WatchRoom.
+ *
+ * @generated from message baccarat.v1.WatchRoomRequest
+ */
+export type WatchRoomRequest = Message<"baccarat.v1.WatchRoomRequest"> & {
+  /**
+   * What to follow.
+   *
+   * @generated from oneof baccarat.v1.WatchRoomRequest.target
+   */
+  target: {
+    /**
+     * One room, or `direct:<uid>:<uid>`.
+     *
+     * @generated from field: string room_id = 1;
+     */
+    value: string;
+    case: "roomId";
+  } | {
+    /**
+     * All rooms whose ids begin with what is before the `*` at the end. Never direct conversations.
+     *
+     * @generated from field: string room_pattern = 2;
+     */
+    value: string;
+    case: "roomPattern";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Position of an earlier answer, to go on from there; also any event's seq, or 0 for the room's beginning. Absent: from now.
+   *
+   * @generated from field: baccarat.v1.Position after = 3;
+   */
+  after?: Position | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.WatchRoomRequest.
+ * Use `create(WatchRoomRequestSchema)` to create a new message.
+ */
+export const WatchRoomRequestSchema: GenMessage<WatchRoomRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 24);
+
+/**
+ * WatchRoomResponse is a piece of what WatchRoom follows. The first has no events and says where following begins; while
+ * nothing happens, one without events comes every 15 s.
+ *
+ * @generated from message baccarat.v1.WatchRoomResponse
+ */
+export type WatchRoomResponse = Message<"baccarat.v1.WatchRoomResponse"> & {
+  /**
+   * Events, in the order of seq, with all their fields.
+   *
+   * @generated from field: repeated baccarat.v1.Event events = 1;
+   */
+  events: Event[];
+
+  /**
+   * Everything followed up to here was sent: where to go on after this answer.
+   *
+   * @generated from field: baccarat.v1.Position position = 2;
+   */
+  position?: Position | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.WatchRoomResponse.
+ * Use `create(WatchRoomResponseSchema)` to create a new message.
+ */
+export const WatchRoomResponseSchema: GenMessage<WatchRoomResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 25);
+
+/**
+ * PublishStreamRequest is a batch of what is to be stored. At most 1 MiB.
+ *
+ * @generated from message baccarat.v1.PublishStreamRequest
+ */
+export type PublishStreamRequest = Message<"baccarat.v1.PublishStreamRequest"> & {
+  /**
+   * In the order in which they are to be stored.
+   *
+   * @generated from field: repeated baccarat.v1.PublishItem items = 1;
+   */
+  items: PublishItem[];
+};
+
+/**
+ * Describes the message baccarat.v1.PublishStreamRequest.
+ * Use `create(PublishStreamRequestSchema)` to create a new message.
+ */
+export const PublishStreamRequestSchema: GenMessage<PublishStreamRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 26);
+
+/**
+ * PublishItem is one thing to be stored.
+ *
+ * @generated from message baccarat.v1.PublishItem
+ */
+export type PublishItem = Message<"baccarat.v1.PublishItem"> & {
+  /**
+   * Number echoed by the result.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * What it is. The rules are those of the RPC of the same name.
+   *
+   * @generated from oneof baccarat.v1.PublishItem.content
+   */
+  content: {
+    /**
+     * A message.
+     *
+     * @generated from field: baccarat.v1.SendMessageRequest send_message = 2;
+     */
+    value: SendMessageRequest;
+    case: "sendMessage";
+  } | {
+    /**
+     * An event of the service's own type.
+     *
+     * @generated from field: baccarat.v1.PublishEventRequest publish_event = 3;
+     */
+    value: PublishEventRequest;
+    case: "publishEvent";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message baccarat.v1.PublishItem.
+ * Use `create(PublishItemSchema)` to create a new message.
+ */
+export const PublishItemSchema: GenMessage<PublishItem> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 27);
+
+/**
+ * PublishStreamResponse holds results of items, of several requests perhaps.
+ *
+ * @generated from message baccarat.v1.PublishStreamResponse
+ */
+export type PublishStreamResponse = Message<"baccarat.v1.PublishStreamResponse"> & {
+  /**
+   * One for each item that is settled.
+   *
+   * @generated from field: repeated baccarat.v1.PublishResult results = 1;
+   */
+  results: PublishResult[];
+
+  /**
+   * Epoch of the positions in this answer.
+   *
+   * @generated from field: string epoch = 2;
+   */
+  epoch: string;
+};
+
+/**
+ * Describes the message baccarat.v1.PublishStreamResponse.
+ * Use `create(PublishStreamResponseSchema)` to create a new message.
+ */
+export const PublishStreamResponseSchema: GenMessage<PublishStreamResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 28);
+
+/**
+ * PublishResult says what became of an item.
+ *
+ * @generated from message baccarat.v1.PublishResult
+ */
+export type PublishResult = Message<"baccarat.v1.PublishResult"> & {
+  /**
+   * Number of the item.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * What became of it.
+   *
+   * @generated from oneof baccarat.v1.PublishResult.result
+   */
+  result: {
+    /**
+     * It is stored.
+     *
+     * @generated from field: baccarat.v1.PublishAck ack = 2;
+     */
+    value: PublishAck;
+    case: "ack";
+  } | {
+    /**
+     * It is not stored, or that is not known.
+     *
+     * @generated from field: baccarat.v1.PublishFailure failure = 3;
+     */
+    value: PublishFailure;
+    case: "failure";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message baccarat.v1.PublishResult.
+ * Use `create(PublishResultSchema)` to create a new message.
+ */
+export const PublishResultSchema: GenMessage<PublishResult> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 29);
+
+/**
+ * PublishAck says that an item is stored.
+ *
+ * @generated from message baccarat.v1.PublishAck
+ */
+export type PublishAck = Message<"baccarat.v1.PublishAck"> & {
+  /**
+   * Its position; a message's message_id is `<epoch>-<seq>`.
+   *
+   * @generated from field: uint64 seq = 1;
+   */
+  seq: bigint;
+
+  /**
+   * True when this was a retry: seq is the first one's.
+   *
+   * @generated from field: bool duplicate = 2;
+   */
+  duplicate: boolean;
+};
+
+/**
+ * Describes the message baccarat.v1.PublishAck.
+ * Use `create(PublishAckSchema)` to create a new message.
+ */
+export const PublishAckSchema: GenMessage<PublishAck> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 30);
+
+/**
+ * PublishFailure says why an item failed.
+ *
+ * @generated from message baccarat.v1.PublishFailure
+ */
+export type PublishFailure = Message<"baccarat.v1.PublishFailure"> & {
+  /**
+   * What went wrong. After `unavailable` the item may be stored or not: retry with the same idempotency_key.
+   *
+   * @generated from field: baccarat.v1.ErrorReason reason = 1;
+   */
+  reason: ErrorReason;
+
+  /**
+   * For humans.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * True when the same item may succeed later.
+   *
+   * @generated from field: bool retryable = 3;
+   */
+  retryable: boolean;
+
+  /**
+   * Least time to wait before a retry, in milliseconds; 0 when not known.
+   *
+   * @generated from field: int32 retry_after_ms = 4;
+   */
+  retryAfterMs: number;
+};
+
+/**
+ * Describes the message baccarat.v1.PublishFailure.
+ * Use `create(PublishFailureSchema)` to create a new message.
+ */
+export const PublishFailureSchema: GenMessage<PublishFailure> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 31);
+
+/**
  * RoomService is how other services administer rooms, speak in them and read them. Reads need scope `read`, sending
  * `publish`, everything else `admin` (which includes the other two).
  *
@@ -886,6 +1168,30 @@ export const RoomService: GenService<{
     methodKind: "unary";
     input: typeof DeleteMessageRequestSchema;
     output: typeof DeleteMessageResponseSchema;
+  },
+  /**
+   * WatchRoom follows a room, or all rooms of a pattern: every stored event after a position, in order, without hole and
+   * without duplicate. Whoever goes on from the last position received misses nothing, at whatever replica. OUT_OF_RANGE
+   * or FAILED_PRECONDITION when that cannot be done from the position asked for: then read the rooms anew. A watcher that
+   * reads too slowly is ended with RESOURCE_EXHAUSTED and may go on from its last position.
+   *
+   * @generated from rpc baccarat.v1.RoomService.WatchRoom
+   */
+  watchRoom: {
+    methodKind: "server_streaming";
+    input: typeof WatchRoomRequestSchema;
+    output: typeof WatchRoomResponseSchema;
+  },
+  /**
+   * PublishStream is SendMessage and PublishEvent for those who send much. What is sent to one room is stored in the order
+   * of the items; each item is answered, in any order. An item that fails does not end the stream.
+   *
+   * @generated from rpc baccarat.v1.RoomService.PublishStream
+   */
+  publishStream: {
+    methodKind: "bidi_streaming";
+    input: typeof PublishStreamRequestSchema;
+    output: typeof PublishStreamResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_baccarat_v1_room_service, 0);

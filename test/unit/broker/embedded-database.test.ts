@@ -51,7 +51,11 @@ describe("openDatabase", () => {
   it("refuses a directory it cannot make or use", async () => {
     const blocker = join(parent, "file");
     await writeFile(blocker, "");
-    expect(refusal("unusable_directory", join(blocker, "data"))).toMatch(/^DATA_DIR \S+ cannot be created: ENOTDIR/);
+    expect(refusal("unusable_directory", join(blocker, "data"))).toMatch(
+      /^DATA_DIR \S+ cannot be created: E\w+: .+\/file'$/,
+    );
+    // Where nothing can be made, mkdir with `recursive` would not return.
+    expect(refusal("unusable_directory", "/proc/none/data")).toMatch(/^DATA_DIR \S+ cannot be created: /);
     await mkdir(file, { recursive: true });
     expect(refusal("unusable_directory")).toMatch(/^DATA_DIR \S+ cannot be written: unable to open database file/);
   });

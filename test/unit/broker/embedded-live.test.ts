@@ -28,9 +28,9 @@ describe("LiveFeed", () => {
   it("does not call a listener that another one has just unsubscribed", () => {
     const live = new LiveFeed({ log: recordingLog().log });
     const heard = new Recorder();
-    const unsubscribe: (() => void)[] = [];
-    live.addRoom(LOBBY, { onEvent: () => unsubscribe.forEach((end) => end()), onSignal: () => undefined });
-    unsubscribe.push(live.addRoom(LOBBY, heard));
+    let unsubscribe = (): void => undefined;
+    live.addRoom(LOBBY, { onEvent: () => unsubscribe(), onSignal: () => undefined });
+    unsubscribe = live.addRoom(LOBBY, heard);
     live.deliver({ room: LOBBY, seq: 1, prevSeq: 0, event: message(LOBBY, "hello") });
     expect(heard.events).toEqual([]);
   });

@@ -3,7 +3,6 @@ import { LiveFeed } from "../../../broker/embedded-live.ts";
 import { Tail } from "../../../broker/embedded-tail.ts";
 import { message, room, seqsOf } from "../../contract/events.ts";
 import { Recorder } from "../../contract/recorder.ts";
-import { eventually } from "../../support/eventually.ts";
 import { type ScriptedStorage, startScripted } from "./scripted-storage.ts";
 
 const LOBBY = room("lobby");
@@ -48,18 +47,16 @@ describe("Tail", () => {
   });
 
   it("reads no more once it has ended", async () => {
-    const storage = await startScripted(
-      `answer(request, ${page([1], false)}); post({ kind: "ailing", reason: "read " + count });`,
-    );
+    const storage = await startScripted(`
+      const value = ({ kind }) => (kind === "tail" ? ${page([1], false)}[0] : count);
+      answer(request, request.reads.map(value));
+    `);
     const { tail } = follow(storage);
     await tail.start();
     tail.end();
-    // What was on its way may still be read; then there is nothing more.
-    await storage.thread.ask({ kind: "logEnd" });
-    const reads = storage.thread.health.current;
-    await eventually("another read to be answered", () => storage.thread.ask({ kind: "logEnd" }).then(() => true));
-    expect(reads.ok).toBe(false);
-    expect(storage.thread.health.current).toEqual({ ok: false, reason: "read 4" });
+    // The read that was on its way comes before the answer to the first of these or with it.
+    const before = await storage.thread.ask({ kind: "logEnd" });
+    expect(await storage.thread.ask({ kind: "logEnd" })).toBe(before + 1);
     await storage.thread.close();
   });
 });

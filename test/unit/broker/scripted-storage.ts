@@ -6,8 +6,8 @@ import { recordingLog } from "../../contract/embedded-storage.ts";
 
 /**
  * A storage thread that does what the real one cannot be made to: it does not answer, dies, or fails just once. `onRequest` is
- * JavaScript that may use `request`, `count` (of requests), `post(message)`, `answer(request)`, `fail(request)`, and
- * `held`, a list that is answered at a message `go` and failed at a message `fail`.
+ * JavaScript that may use `request`, `count` (of requests), `answer(request, values of its reads)`, `fail(request)`, and `held`, a
+ * list that is answered at a message `go` and failed at a message `fail`.
  */
 const program = (onRequest: string): string => `
   const { parentPort } = require("node:worker_threads");
@@ -16,9 +16,10 @@ const program = (onRequest: string): string => `
   let seq = 0, count = 0;
   const reads = (values) => values.map((value) => ({ ok: true, value }));
   const fail = ({ series }) => post({ kind: "answer", written: { ok: false, reason: "series " + series }, reads: [] });
-  const answer = (request, values = request.reads.map(() => seq)) => {
+  const answer = (request, values) => {
     const events = request.events.map(() => ({ seq: ++seq, prevSeq: seq - 1, duplicate: false }));
-    post({ kind: "answer", written: { ok: true, value: { events, control: [] } }, reads: reads(values) });
+    const written = { ok: true, value: { events, control: [] } };
+    post({ kind: "answer", written, reads: reads(values ?? request.reads.map(() => seq)) });
   };
   parentPort.on("message", (request) => {
     if (request === "go") held.splice(0).forEach((one) => answer(one));

@@ -1,0 +1,120 @@
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { Connection, type ConnectionHost } from "../../../edge/connection.ts";
+import { FanOut } from "../../../edge/fan-out.ts";
+import { Heartbeat } from "../../../edge/heartbeat.ts";
+import type { Authenticator, Identity } from "../../../edge/identity.ts";
+import { RoomError } from "../../../services/errors.ts";
+import type { Uid } from "../../../services/ids.ts";
+import { DEFAULT_LIMITS } from "../../../services/limits.ts";
+import { Metrics } from "../../../services/metrics.ts";
+import { eventually } from "../../support/eventually.ts";
+import { quietLog } from "../services/room/replica.ts";
+import { connectPair } from "./socket-pair.ts";
+
+const ANN: Identity = {
+  user: { kind: "user", uid: "ann" as Uid, username: "Ann", avatarId: "", guest: false, roles: [], rooms: undefined },
+  session: "",
+  sessionHash: "",
+  provisional: false,
+  expiresAtMs: undefined,
+};
+
+/** Lets in whoever knows the token. */
+const TOKENS: Authenticator = {
+  identify: ({ bearer }) => {
+    if (bearer === "forged") throw new RoomError("unauthenticated", "forged");
+    return Promise.resolve(bearer === "good" ? ANN : undefined);
+  },
+  login: ({ token }) => {
+    if (token !== "good") throw new RoomError("unauthenticated", "no such token");
+    return Promise.resolve(ANN);
+  },
+};
+
+async function open(bearer?: string) {
+  const pair = await connectPair();
+  const events: string[] = [];
+  const fanOut = new FanOut();
+  const heartbeat = new Heartbeat();
+  const host: ConnectionHost = {
+    limits: DEFAULT_LIMITS,
+    fanOut,
+    heartbeat,
+    authenticator: TOKENS,
+    metrics: new Metrics(),
+    log: quietLog(),
+    welcome: (connection, { user }, id) => connection.send(JSON.stringify({ type: "welcome", id, payload: user.uid })),
+    onOpen: () => {
+      events.push("open");
+      return Promise.resolve();
+    },
+    execute: (_connection, { type }) => {
+      events.push(type);
+    },
+    onEnd: (_connection, code) => events.push(`end ${code}`),
+  };
+  const accepted = {
+    ok: true,
+    roomId: undefined,
+    username: "",
+    avatarId: "",
+    bearer,
+    session: undefined,
+    address: "",
+  } as const;
+  const connection = new Connection({ id: "c1", ...pair, accepted, host });
+  onTestFinished(() => {
+    heartbeat.close();
+    fanOut.close();
+  });
+  void connection.start();
+  const answers = () =>
+    pair.received.map((text) => JSON.parse(text) as { type: string; id?: string; payload: { code?: string } });
+  const send = (type: string, id: string, payload: object = {}) =>
+    pair.client.send(JSON.stringify({ type, id, payload }));
+  return { ...pair, connection, events, answers, send };
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("a connection that must log in", () => {
+  it("answers nothing else before, and takes part afterwards", async () => {
+    const { events, answers, send } = await open();
+    send("ping", "1");
+    send("login", "2", { token: "bad" });
+    send("login", "3", { token: "good" });
+    send("ping", "4");
+    await eventually("the ping after the login", () => events.length === 2);
+    expect(answers().map(({ type, id, payload }) => `${type} ${id} ${payload.code ?? payload}`)).toEqual([
+      "error 1 unauthenticated",
+      "error 2 unauthenticated",
+      "welcome 3 ann",
+    ]);
+    expect(events).toEqual(["open", "ping"]);
+  });
+
+  it("needs no login when its request proves who it is", async () => {
+    const { events, answers, send } = await open("good");
+    await eventually("the welcome", () => answers().length === 1);
+    send("ping", "1");
+    await eventually("the ping", () => events.length === 2);
+    expect(events).toEqual(["open", "ping"]);
+  });
+
+  it("is closed for good when its request proves nothing", async () => {
+    const { events, closed } = await open("forged");
+    expect(await closed).toBe(4501);
+    expect(events).toEqual(["end 4501"]);
+  });
+
+  it("is closed when it does not log in within 10 s", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const { events, closed } = await open();
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(events).toEqual([]);
+    await vi.advanceTimersByTimeAsync(2);
+    expect(await closed).toBe(4006);
+  });
+});
