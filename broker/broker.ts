@@ -41,8 +41,9 @@ export interface Broker {
   /**
    * Hears every event of the log with a seq after `after`, in order and without holes, first the stored ones, then live
    * ones. Slower than subscribe; for those who must see everything. Deleted events are left out when already wiped.
+   * `onCaughtUp` is called, at least once, when everything stored before the call was heard.
    */
-  tail(after: number, listener: (stored: StoredEvent) => void): Promise<Unsubscribe>;
+  tail(after: number, listener: (stored: StoredEvent) => void, onCaughtUp?: () => void): Promise<Unsubscribe>;
   /** Sends a signal to the room's subscribers in all processes, this one included. May be lost; never stored. */
   signal(room: RoomId, signal: Signal): void;
   /** Reads a page of a room's log. @throws RoomError unavailable. */

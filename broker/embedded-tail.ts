@@ -17,6 +17,7 @@ export class Tail {
   readonly #log: Logger;
   readonly #decode: (row: TailRow) => StoredEvent;
   readonly #listener: EventListener;
+  readonly #onCaughtUp: (() => void) | undefined;
   #after: number;
   #ended = false;
   #retry: NodeJS.Timeout | undefined;
@@ -29,6 +30,7 @@ export class Tail {
     decode: (row: TailRow) => StoredEvent;
     after: number;
     listener: EventListener;
+    onCaughtUp?: (() => void) | undefined;
   }) {
     this.#thread = options.thread;
     this.#live = options.live;
@@ -36,6 +38,7 @@ export class Tail {
     this.#decode = options.decode;
     this.#after = options.after;
     this.#listener = options.listener;
+    this.#onCaughtUp = options.onCaughtUp;
   }
 
   /** Resolves once the first page was heard. @throws RoomError unavailable when it cannot be read. */
@@ -57,8 +60,9 @@ export class Tail {
           for (const row of rows) this.#hear(row.seq, () => this.#decode(row));
           heard();
           if (this.#ended) return;
-          if (complete) this.#unsubscribe = this.#live.addAll((stored) => this.#hear(stored.seq, () => stored));
-          else this.#readOn();
+          if (!complete) return this.#readOn();
+          this.#unsubscribe = this.#live.addAll((stored) => this.#hear(stored.seq, () => stored));
+          this.#live.call(() => this.#onCaughtUp?.());
         },
         fail: failed,
       },

@@ -96,7 +96,7 @@ class EmbeddedBroker implements Broker {
     return this.#live.addDirect(listener);
   }
 
-  async tail(after: number, listener: EventListener): Promise<Unsubscribe> {
+  async tail(after: number, listener: EventListener, onCaughtUp?: () => void): Promise<Unsubscribe> {
     const tail = new Tail({
       thread: this.#thread,
       live: this.#live,
@@ -104,6 +104,7 @@ class EmbeddedBroker implements Broker {
       decode: decodeRow,
       after,
       listener,
+      onCaughtUp,
     });
     this.#tails.add(tail);
     const end = (): void => {

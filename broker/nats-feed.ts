@@ -48,7 +48,8 @@ interface Waiter {
 const HEARTBEAT_MS = 500;
 const SILENT_BEATS = 4;
 const RETRY_MS = 200;
-const CREATE_MS = 2_000;
+/** How long the first attempt to create a consumer may take, and the longest: after an election requests get lost. */
+const CREATE_MS = { first: 1_000, most: 5_000 };
 const NANOS_PER_MS = 1_000_000;
 const STATUS = { control: 100 } as const;
 
@@ -145,9 +146,10 @@ export class Feed {
 
   async #open(first: number): Promise<void> {
     let generation = first;
-    while (this.#generation === generation) {
+    for (let attempts = 0; this.#generation === generation; attempts++) {
+      const createMs = Math.min(CREATE_MS.first * 2 ** attempts, CREATE_MS.most);
       try {
-        await this.#create(generation, await this.#options.api.info(this.#options.stream));
+        await this.#create(generation, await this.#options.api.info(this.#options.stream), createMs);
         return;
       } catch (error) {
         if (this.#generation !== generation) return;
@@ -159,7 +161,7 @@ export class Feed {
     }
   }
 
-  async #create(generation: number, info: StreamInfo): Promise<void> {
+  async #create(generation: number, info: StreamInfo, createMs: number): Promise<void> {
     if (this.#generation !== generation) return;
     const { link, api, stream, filter, headersOnly, start } = this.#options;
     if (start === "last_values") this.#position = 0;
@@ -190,7 +192,7 @@ export class Feed {
       mem_storage: true,
       num_replicas: 1,
     };
-    await api.call(`CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config }, CREATE_MS);
+    await api.call(`CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config }, createMs);
     if (this.#generation !== generation) return;
     this.#watchdog = setInterval(() => this.#onBeat(), HEARTBEAT_MS);
     this.#checkCaughtUp();

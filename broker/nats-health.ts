@@ -2,6 +2,8 @@ import type { Logger } from "../services/log.ts";
 import type { BrokerHealth, Unsubscribe } from "./broker.ts";
 import type { JetStreamApi, StreamInfo } from "./nats-api.ts";
 import type { NatsLink } from "./nats-link.ts";
+import { parseAck } from "./nats-publish.ts";
+import type { Requests } from "./nats-requests.ts";
 
 /** Debian's server; older ones were never tried. */
 const OLDEST_VERSION = "2.9.10";
@@ -10,7 +12,7 @@ const OLDEST_CLUSTER_VERSION = "2.9.21";
 
 const WELL_MS = 2_000;
 const AILING_MS = 250;
-const PROBE_MS = 1_500;
+const PROBE_MS = 2_000;
 
 /** What is wrong with a server's version for what it is used for; undefined when nothing is. */
 export function versionWarning(version: string, clustered: boolean): string | undefined {
@@ -18,10 +20,15 @@ export function versionWarning(version: string, clustered: boolean): string | un
   return `nats-server ${version} has known faults in a cluster: ${OLDEST_CLUSTER_VERSION} or newer is recommended`;
 }
 
-/** Watches whether the broker can store: connected, with leaders for both streams, and they the ones that were opened. */
+/**
+ * Watches whether the broker can store: connected, with leaders for both streams, and they the ones that were opened.
+ * It stores something to find out: a leader that lost the others goes on answering questions (2.9.10: for minutes).
+ */
 export class Health {
   readonly #link: NatsLink;
   readonly #api: JetStreamApi;
+  readonly #requests: Requests;
+  readonly #probeSubject: string;
   readonly #log: Logger;
   readonly #streams: readonly { readonly name: string; readonly created: string }[];
   readonly #listeners = new Set<(health: BrokerHealth) => void>();
@@ -32,15 +39,22 @@ export class Health {
   #probing = false;
   #stopped = false;
 
-  /** @param options.streams both streams as they were opened. */
+  /**
+   * @param options.streams both streams as they were opened.
+   * @param options.probeSubject where something is stored to see whether that is possible; the last one is kept.
+   */
   constructor(options: {
     readonly link: NatsLink;
     readonly api: JetStreamApi;
+    readonly requests: Requests;
+    readonly probeSubject: string;
     readonly log: Logger;
     readonly streams: readonly { readonly name: string; readonly created: string }[];
   }) {
     this.#link = options.link;
     this.#api = options.api;
+    this.#requests = options.requests;
+    this.#probeSubject = options.probeSubject;
     this.#log = options.log;
     this.#streams = options.streams;
     this.#stopListening = this.#link.onChange((connected) => {
@@ -93,7 +107,10 @@ export class Health {
     if (isOlder(this.#link.version, OLDEST_VERSION)) {
       return `nats-server ${this.#link.version} is too old: ${OLDEST_VERSION} is needed`;
     }
-    const faults = await Promise.all(this.#streams.map((stream) => this.#findStreamFault(stream.name, stream.created)));
+    const faults = await Promise.all([
+      ...this.#streams.map((stream) => this.#findStreamFault(stream.name, stream.created)),
+      this.#findStoreFault(),
+    ]);
     return this.#link.connected ? faults.find((fault) => fault !== undefined) : "not connected to NATS";
   }
 
@@ -106,6 +123,16 @@ export class Health {
     } catch (error) {
       return `stream ${name} has no leader: ${error instanceof Error ? error.message : String(error)}`;
     }
+  }
+
+  #findStoreFault(): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      this.#requests.send(this.#probeSubject, "", { timeoutMs: PROBE_MS }, (answer) => {
+        const result = typeof answer === "string" ? new Error(answer) : parseAck(answer);
+        const isStored = result !== undefined && !(result instanceof Error);
+        resolve(isStored ? undefined : `JetStream stores nothing: ${result?.message ?? "unknown answer"}`);
+      });
+    });
   }
 
   #become(health: BrokerHealth): void {

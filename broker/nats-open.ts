@@ -24,6 +24,8 @@ import { NatsNames } from "./subjects.ts";
 
 /** Salt of the epoch; written anew after the log was restored from a backup. */
 const EPOCH_KEY = `${OWN_KEYS}epoch`;
+/** Written to see whether anything can be stored. */
+const PROBE_KEY = `${OWN_KEYS}probe`;
 /** How many events trimming left in rooms, at the least. */
 const TRIMMED_KEY = `${OWN_KEYS}trimmed`;
 
@@ -64,6 +66,8 @@ export async function assemble(link: NatsLink, options: NatsOptions, deadline: n
   const health = new Health({
     link,
     api,
+    requests,
+    probeSubject: names.control(PROBE_KEY),
     log,
     streams: [
       { name: names.logStream, created: logInfo.created },

@@ -240,8 +240,11 @@ export function unavailable(message: string, cause?: unknown): RoomError {
   return new RoomError("unavailable", message, { cause });
 }
 
-/** Acks are ASCII: reading them as Latin-1 spares a third of the time. */
-function parseAck(msg: Msg): Ack | ApiError | undefined {
+/**
+ * Reads an acknowledgement; undefined when it is none, and the message may be stored or not. Acks are ASCII: reading
+ * them as Latin-1 spares a third of the time.
+ */
+export function parseAck(msg: Msg): Ack | ApiError | undefined {
   try {
     const data = Buffer.from(msg.data.buffer, msg.data.byteOffset, msg.data.byteLength);
     const ack = JSON.parse(data.toString("latin1")) as { seq?: number; duplicate?: boolean; error?: ApiErrorBody };
@@ -249,7 +252,7 @@ function parseAck(msg: Msg): Ack | ApiError | undefined {
     if (ack.seq === undefined || ack.seq === 0) return undefined;
     return { seq: ack.seq, duplicate: ack.duplicate === true };
   } catch {
-    // Not an acknowledgement of JetStream: the message may be stored or not, so it is sent again.
+    // Not from JetStream.
     return undefined;
   }
 }

@@ -118,7 +118,11 @@ export class NatsBroker implements Broker {
     return this.#parts.live.subscribeDirect(listener);
   }
 
-  async tail(after: number, listener: (stored: StoredEvent) => void): Promise<Unsubscribe> {
+  async tail(
+    after: number,
+    listener: (stored: StoredEvent) => void,
+    onCaughtUp: () => void = () => undefined,
+  ): Promise<Unsubscribe> {
     this.#refuseWhenUseless();
     const { link, api, names, decoder } = this.#parts;
     const feed = new Feed({
@@ -133,6 +137,7 @@ export class NatsBroker implements Broker {
         const event = decoder.event(msg.data, seq);
         if (event) listener({ room: names.room(subject), seq, prevSeq: 0, event });
       },
+      onCaughtUp,
     });
     this.#tails.add(feed);
     return () => {
@@ -161,7 +166,7 @@ export class NatsBroker implements Broker {
   }
 
   async logStart(): Promise<number> {
-    this.#refuseWhenClosed();
+    this.#refuseWhenUseless();
     return Math.max(0, (await this.#parts.api.info(this.#parts.names.logStream)).state.first_seq - 1);
   }
 

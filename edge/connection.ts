@@ -259,14 +259,17 @@ export class Connection implements Beating {
   }
 
   #run(frame: Inbound): void | Promise<void> {
+    const ok = (): void => this.#count(frame, "ok");
+    const failed = (error: unknown): void => this.#answerError(frame, error);
     try {
       if (frame.type === "error") throw frame.error;
       const done = this.#host.execute(this, frame);
-      if (done === undefined) this.#count(frame, "ok");
-      else return done.then(() => this.#count(frame, "ok")).catch((error: unknown) => this.#answerError(frame, error));
+      if (done !== undefined) return done.then(ok, failed);
+      ok();
     } catch (error) {
-      this.#answerError(frame, error);
+      failed(error);
     }
+    return undefined;
   }
 
   #refuse(frame: Inbound, retryAfterMs: number): void {

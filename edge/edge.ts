@@ -7,9 +7,9 @@ import type { RoomId } from "../services/ids.ts";
 import type { Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
+import { EdgeNode } from "./edge-node.ts";
 import { refuse } from "./handshake.ts";
 import { type Authenticator, GuestAuthenticator } from "./identity.ts";
-import { Node } from "./node.ts";
 import { type AcceptedConnection, type EdgeServer, startEdgeServer } from "./server.ts";
 import { SessionSigner } from "./session.ts";
 import { loadSessionKey } from "./session-key.ts";
@@ -59,7 +59,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const authenticator =
     options.authenticator ??
     new GuestAuthenticator({ signer: new SessionSigner({ key: await loadSessionKey(broker.control) }) });
-  const node = await Node.start({ ...options, authenticator });
+  const node = await EdgeNode.start({ ...options, authenticator });
   let stopping: Promise<void> | undefined;
   let server: EdgeServer;
   try {

@@ -183,12 +183,13 @@ export class Feed {
     this.#delivered = 0;
     while (this.#again && !this.#closed) {
       this.#again = false;
-      if (fruitless > 1) await this.#pause(backoffMs(fruitless - 2, RETRY));
+      if (fruitless > 0) await this.#pause(backoffMs(fruitless - 1, RETRY));
       const page = await this.#readPage();
       if (this.#closed) return;
       const before = this.#last;
       if (page !== undefined) this.#take(page);
-      fruitless = this.#last > before ? 0 : fruitless + 1;
+      const stuck = page === undefined || (this.#held.length > 0 && this.#last === before);
+      fruitless = stuck ? fruitless + 1 : 0;
     }
     if (!this.#closed) this.#state = "live";
   }

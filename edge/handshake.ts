@@ -1,6 +1,6 @@
 import { parseRoomId, type RoomId } from "../services/ids.ts";
 import { characters, FIXED } from "../services/limits.ts";
-import { hasLoopbackName, isAllowedOrigin, parseListenerUrl } from "./origin.ts";
+import { hasLoopbackName, isAllowedOrigin, parseListenerUrl } from "../services/origin.ts";
 
 /** Path of the WebSocket endpoint. */
 export const WEBSOCKET_PATH = "/ws";

@@ -7,7 +7,7 @@ import { encodeReset, encodeTyping, textFrame } from "./frame-encoders.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Presence } from "./presence.ts";
 import type { Ring } from "./ring.ts";
-import { SlowMode } from "./slow-mode.ts";
+import { SlowMode } from "../services/slow-mode.ts";
 
 /** What the edge enforces for a room's members, as the control plane last said. */
 export interface Policy {

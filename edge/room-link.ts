@@ -44,6 +44,7 @@ interface Request {
 }
 
 const SWEEP_MS = 100;
+const STANDSTILL_MS = 500;
 /** Requests waiting for an answer; beyond that the control plane is not keeping up, and more would only wait too. */
 const MAX_REQUESTS = 20_000;
 const RETRY = { baseMs: 100, maxMs: 3_000 };
@@ -60,6 +61,8 @@ export class RoomLink {
   readonly #timer: NodeJS.Timeout;
   #lastId = 0;
   #attached = false;
+  #detachedAt = performance.now();
+  #sweptAt = performance.now();
   #closed = false;
   #queue: CommandQueue | undefined;
   #stop = new AbortController();
@@ -84,15 +87,17 @@ export class RoomLink {
 
   /**
    * Asks. `done` is called once, in the order of the stream: with the answer, or with an error after FIXED.requestMs at
-   * the latest. It must not throw.
+   * the latest, and at once when the link has been down for longer than that. It must not throw.
    */
   request(command: Command, done: (outcome: Outcome) => void): void {
-    if (this.#closed || this.#requests.size >= MAX_REQUESTS) {
+    const now = performance.now();
+    const isDown = !this.#attached && now - this.#detachedAt > FIXED.requestMs;
+    if (this.#closed || isDown || this.#requests.size >= MAX_REQUESTS) {
       done({ ok: false, error: new RoomError("unavailable", "the control plane cannot be asked now") });
       return;
     }
     this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
-    this.#requests.set(this.#lastId, { command, deadline: performance.now() + FIXED.requestMs, done });
+    this.#requests.set(this.#lastId, { command, deadline: now + FIXED.requestMs, done });
     this.#queue?.push({ requestId: this.#lastId, command });
   }
 
@@ -132,6 +137,7 @@ export class RoomLink {
       if (this.#attached) {
         attempt = 0;
         this.#attached = false;
+        this.#detachedAt = performance.now();
         onChange(false);
       }
       if (this.#closed) return;
@@ -195,6 +201,10 @@ export class RoomLink {
 
   #sweep(): void {
     const now = performance.now();
+    const stoodStill = now - this.#sweptAt > STANDSTILL_MS;
+    this.#sweptAt = now;
+    // Answers that came while the process stood still are read before the next sweep.
+    if (stoodStill) return;
     for (const [id, request] of this.#requests) {
       // All have the same time to live, so the first that is alive ends the search.
       if (request.deadline > now) return;

@@ -28,8 +28,8 @@ export interface Service {
 /** Whoever asks for something. */
 export type Principal = User | Service;
 
-/** What can be asked for in a room. */
-export type Action = "join" | "read" | "publish" | "delete_own" | "delete_any" | "moderate" | "administer";
+/** What can be asked for in a room. `stay`: a membership that was granted goes on, after the user's rights may have changed. */
+export type Action = "join" | "stay" | "read" | "publish" | "delete_own" | "delete_any" | "moderate" | "administer";
 
 /** What is known of the room, and of the principal in it, when the question is asked. */
 export interface RoomAccess {
@@ -38,8 +38,12 @@ export interface RoomAccess {
   readonly frozen?: boolean;
   /** The principal is in the room now. */
   readonly member?: boolean;
-  readonly banned?: boolean;
+  /** Infinity: until it is lifted. */
+  readonly bannedUntilMs?: number;
+  /** Infinity: until it is lifted. */
   readonly mutedUntilMs?: number;
+  /** The principal is invited, which is as good as a pattern that names the room. */
+  readonly invited?: boolean;
 }
 
 /** The one permission check, for frames and RPCs alike. @throws RoomError with the reason why not. */
@@ -55,9 +59,14 @@ export function authorize(principal: Principal, action: Action, access: RoomAcce
   }
   if (action === "administer") throw new RoomError("permission_denied", "only services administer rooms");
   const moderator = isModerator(principal, access.room);
-  if (access.banned) throw new RoomError("banned", "you are banned from this room");
-  if (action === "join") {
-    if (!mayEnter(principal, access, moderator)) throw new RoomError("permission_denied", "you may not join this room");
+  const { bannedUntilMs = 0, mutedUntilMs = 0 } = access;
+  if (bannedUntilMs > nowMs) throw new RoomError("banned", "you are banned from this room", wait(bannedUntilMs, nowMs));
+  if (action === "join" || action === "stay") {
+    // Who was let in before the room was made private stays.
+    const hidden = action === "join" && access.private === true;
+    if (!mayEnter(principal, access, moderator, hidden)) {
+      throw new RoomError("permission_denied", "you may not join this room");
+    }
     return;
   }
   if ((action === "moderate" || action === "delete_any") && !moderator) {
@@ -65,9 +74,7 @@ export function authorize(principal: Principal, action: Action, access: RoomAcce
   }
   if (!access.member) throw new RoomError("not_a_member", "join the room first");
   if (action !== "publish" || moderator) return;
-  if (access.mutedUntilMs !== undefined && access.mutedUntilMs > nowMs) {
-    throw new RoomError("muted", "you are muted in this room", { retryAfterMs: access.mutedUntilMs - nowMs });
-  }
+  if (mutedUntilMs > nowMs) throw new RoomError("muted", "you are muted in this room", wait(mutedUntilMs, nowMs));
   if (access.frozen) throw new RoomError("permission_denied", "the room is frozen");
 }
 
@@ -90,15 +97,20 @@ export function requireScope(service: Service, scope: Scope): void {
   throw new RoomError("permission_denied", `the token lacks scope ${scope}`, { metadata: { scope } });
 }
 
+const DIRECT_ACTIONS: ReadonlySet<Action> = new Set(["join", "stay", "read", "publish", "delete_own"]);
+
 function authorizeDirect(user: User, action: Action, users: readonly [Uid, Uid]): void {
   const participant = users.includes(user.uid);
-  if (participant && (action === "join" || action === "read" || action === "publish" || action === "delete_own"))
-    return;
+  if (participant && DIRECT_ACTIONS.has(action)) return;
   throw new RoomError("permission_denied", "only its two users may use a direct conversation");
 }
 
-function mayEnter(user: User, access: RoomAccess, moderator: boolean): boolean {
-  if (moderator) return true;
+function mayEnter(user: User, access: RoomAccess, moderator: boolean, hidden: boolean): boolean {
+  if (moderator || access.invited) return true;
   const named = user.rooms?.some((pattern) => matchesPattern(pattern, access.room));
-  return access.private ? named === true : named !== false;
+  return hidden ? named === true : named !== false;
+}
+
+function wait(untilMs: number, nowMs: number): { retryAfterMs: number } {
+  return { retryAfterMs: Number.isFinite(untilMs) ? untilMs - nowMs : 0 };
 }

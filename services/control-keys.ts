@@ -20,6 +20,18 @@ export const controlKeys = {
   fence: (incarnation: string): string => `fence.${encodeToken(incarnation)}`,
   /** UserRecord: this user has existed. */
   user: (uid: Uid): string => `user.${encodeToken(uid)}`,
+  /** BanRecord: this user may not be in this room. */
+  ban: (room: RoomId, uid: Uid): string => `ban.${encodeToken(room)}.${encodeToken(uid)}`,
+  /** MuteRecord: this user may not write in this room. */
+  mute: (room: RoomId, uid: Uid): string => `mute.${encodeToken(room)}.${encodeToken(uid)}`,
+  /** InvitationRecord: this user may enter this room. */
+  invite: (room: RoomId, uid: Uid): string => `invite.${encodeToken(room)}.${encodeToken(uid)}`,
+  /** AuditRecord: something a moderator or an operator did. */
+  audit: (id: string): string => `audit.${encodeToken(id)}`,
+  /** CursorRecord: up to where this user was given direct messages; written by edges. */
+  cursor: (uid: Uid): string => `cursor.${encodeToken(uid)}`,
+  /** BlockRecord: this user takes no direct messages of the other. */
+  block: (uid: Uid, other: Uid): string => `block.${encodeToken(uid)}.${encodeToken(other)}`,
   /** NoticeRecord: the latest words to everyone. */
   notice: "notice",
   /** No message: who wrote it last holds the one stream by which this run of an edge is attached. */
@@ -40,7 +52,10 @@ export type ControlKey =
     }
   | { readonly kind: "client"; readonly incarnation: string; readonly clientId: string }
   | { readonly kind: "lease" | "fence" | "attachment"; readonly incarnation: string }
-  | { readonly kind: "user"; readonly uid: Uid }
+  | { readonly kind: "user" | "cursor"; readonly uid: Uid }
+  | { readonly kind: "block"; readonly uid: Uid; readonly other: Uid }
+  | { readonly kind: "ban" | "mute" | "invite"; readonly room: RoomId; readonly uid: Uid }
+  | { readonly kind: "audit"; readonly id: string }
   | { readonly kind: "notice" };
 
 /** Takes a key apart; undefined for secrets and for kinds that this version does not know. */
@@ -65,10 +80,25 @@ export function parseControlKey(key: string): ControlKey | undefined {
     case "fence":
     case "attachment":
       return { kind, incarnation: first };
-    case "user": {
+    case "user":
+    case "cursor": {
       const uid = parseUid(first);
       return uid === undefined ? undefined : { kind, uid };
     }
+    case "block": {
+      const uid = parseUid(first);
+      const other = parseUid(second);
+      return uid === undefined || other === undefined ? undefined : { kind, uid, other };
+    }
+    case "ban":
+    case "mute":
+    case "invite": {
+      const room = parseRoomId(first);
+      const uid = parseUid(second);
+      return room === undefined || uid === undefined ? undefined : { kind, room, uid };
+    }
+    case "audit":
+      return { kind, id: first };
     case "notice":
       return { kind };
     default:
@@ -85,5 +115,11 @@ const TOKENS: ReadonlyMap<string, number> = new Map([
   ["fence", 1],
   ["attachment", 1],
   ["user", 1],
+  ["cursor", 1],
+  ["block", 2],
+  ["ban", 2],
+  ["mute", 2],
+  ["invite", 2],
+  ["audit", 1],
   ["notice", 0],
 ]);

@@ -30,6 +30,16 @@ export const FIXED = {
   pageDefault: 100,
   /** Page of rooms without a page_size. */
   roomPageDefault: 50,
+  /** Conversations in welcome, and in a get_conversations without a page_size. */
+  conversationsShown: 50,
+  /** Most direct events delivered after welcome to somebody who was away. */
+  directEvents: 100,
+  /** How long welcome waits for conversations and missed messages, in milliseconds. */
+  welcomeMs: 1_500,
+  /** How often it is stored up to where users have their direct messages, in milliseconds; the promise is twice this. */
+  cursorMs: 5_000,
+  /** Users one user may have blocked. */
+  blocksPerUser: 1_000,
   /** Longest room title, in characters. */
   titleChars: 128,
   /** Most metadata keys of a room, and the longest key and value in characters. */
@@ -38,8 +48,15 @@ export const FIXED = {
   metadataValueChars: 1_024,
   /** Greatest slow mode, in milliseconds. */
   slowModeMs: 3_600_000,
-  /** Longest reason of a kick or a disconnect, in characters. */
+  /** Longest reason that a moderator or an operator gives, in characters. */
   reasonChars: 256,
+  /** Longest ban or mute that ends by itself, in milliseconds: ten years. */
+  sanctionMs: 3_650 * 24 * 3_600_000,
+  /** Most bans of a room, most mutes, and most invitations. */
+  sanctionsPerRoom: 10_000,
+  /** What the audit log keeps: so many newest events, for so long, in milliseconds. */
+  auditEvents: 10_000,
+  auditMs: 90 * 24 * 3_600_000,
   /** Deepest nesting of a frame: JSON.stringify and recursive checks fail at about 5,000, attackers send more. */
   frameDepth: 32,
   /** Most fragments of one WebSocket message (CVE-2026-48779). */
@@ -120,6 +137,12 @@ export const LIMIT_TABLE = {
     min: 1,
     max: 10_000_000,
     meaning: "members of a room without a capacity of its own; more are room_full",
+  },
+  newConversationsPerMinute: {
+    default: 10,
+    min: 1,
+    max: 1_000_000,
+    meaning: "direct conversations one user may begin within a minute; more are rate_limited",
   },
   maxOutboxBytes: {
     default: 1_048_576,

@@ -38,6 +38,9 @@ export class Metrics {
   readonly joinsTotal = this.#counter("joins_total", "Joins, by outcome (ok or error code).", ["outcome"]);
   readonly rpcTotal = this.#counter("rpc_total", "RPCs answered, by method and code.", ["method", "code"]);
   readonly rpcSeconds = this.#histogram("rpc_seconds", "Time from an RPC's arrival to its answer.", RPC_SECONDS);
+  readonly watchers = this.#gauge("watchers", "WatchRoom streams open now.");
+  readonly slowWatchersTotal = this.#counter("slow_watchers_total", "WatchRoom streams ended as they read too slowly.");
+  readonly publishStreams = this.#gauge("publish_streams", "PublishStream streams open now.");
   readonly presenceTransitionsTotal = this.#counter(
     "presence_transitions_total",
     "Users who entered or left a room, by kind: entered or exited.",

@@ -6,6 +6,7 @@ import { OrderedMap } from "./ordered-map.ts";
 interface Client extends FoldedClient {
   value: ClientEntry | undefined;
   since: number;
+  cursorEnded: boolean;
   readonly entries: Map<RoomId, FoldedEntry>;
 }
 
@@ -80,6 +81,14 @@ export class Connections {
     this.#forgetClient(client);
   }
 
+  /** Notes that a connection is over as far as direct messages go. */
+  endCursor(clientId: string): void {
+    const client = this.clients.get(clientId) as Client | undefined;
+    if (client === undefined) return;
+    client.cursorEnded = true;
+    this.#emit({ kind: "cursor_ended", client });
+  }
+
   /** Keeps a room's entry with its connection. */
   link(entry: FoldedEntry): void {
     this.#client(entry.incarnation, entry.clientId).entries.set(entry.room, entry);
@@ -119,7 +128,14 @@ export class Connections {
   #client(incarnation: string, clientId: string): Client {
     const known = this.clients.get(clientId) as Client | undefined;
     if (known !== undefined) return known;
-    const client: Client = { clientId, incarnation, value: undefined, since: 0, entries: new Map() };
+    const client: Client = {
+      clientId,
+      incarnation,
+      value: undefined,
+      since: 0,
+      entries: new Map(),
+      cursorEnded: false,
+    };
     this.clients.set(clientId, client);
     this.#incarnation(incarnation).clients.add(client);
     return client;

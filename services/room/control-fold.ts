@@ -4,10 +4,16 @@ import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { ControlEntry, ControlStore, Unsubscribe } from "../../broker/broker.ts";
 import type { Profile } from "../../gen/baccarat/v1/client_pb.ts";
 import {
+  AuditRecordSchema,
+  BanRecordSchema,
+  BlockRecordSchema,
   ClientEntrySchema,
+  CursorRecordSchema,
   EdgeFenceSchema,
   EdgeLeaseSchema,
+  InvitationRecordSchema,
   MemberEntrySchema,
+  MuteRecordSchema,
   NoticeRecordSchema,
   RoomRecordSchema,
   type UserRecord,
@@ -18,10 +24,13 @@ import { RoomError } from "../errors.ts";
 import type { RoomId, Uid } from "../ids.ts";
 import { FIXED, type Limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
+import { AuditTrail } from "./audit-trail.ts";
+import { BlockList } from "./block-list.ts";
 import { Connections } from "./connections.ts";
 import type { Change, ChangeListener, FoldedEntry, FoldedRoom } from "./folded.ts";
 import { Presence } from "./presence.ts";
 import { RevisionWaiters } from "./revision-waiters.ts";
+import { Standings } from "./standings.ts";
 
 /** Profiles kept in memory; who is not among the latest is looked up in the store. */
 const MAX_USERS = 200_000;
@@ -34,6 +43,9 @@ const MAX_USERS = 200_000;
 export class ControlFold {
   readonly connections: Connections;
   readonly presence: Presence;
+  readonly blocks = new BlockList();
+  readonly standings: Standings;
+  readonly audit = new AuditTrail();
   readonly #control: ControlStore;
   readonly #log: Logger;
   readonly #listeners = new Set<ChangeListener>();
@@ -51,8 +63,10 @@ export class ControlFold {
     this.#log = options.log;
     const emit = (change: Change): void => this.#emit(change);
     this.connections = new Connections({ emit });
+    this.standings = new Standings({ emit });
     this.presence = new Presence({
       connections: this.connections,
+      standings: this.standings,
       maxMembersPerRoom: options.limits.maxMembersPerRoom,
       emit,
     });
@@ -186,6 +200,30 @@ export class ControlFold {
         break;
       case "user":
         this.#putUser(key.uid, this.#read(UserRecordSchema, entry));
+        break;
+      case "cursor": {
+        const cursor = this.#read(CursorRecordSchema, entry);
+        if (cursor?.ended) this.connections.endCursor(cursor.clientId);
+        break;
+      }
+      case "block": {
+        const blocked = this.#read(BlockRecordSchema, entry) !== undefined;
+        this.blocks.put(key.uid, key.other, blocked);
+        this.#emit({ kind: "block", uid: key.uid, other: key.other, blocked });
+        break;
+      }
+      case "ban":
+        this.standings.putBan(key.room, key.uid, this.#read(BanRecordSchema, entry), entry.revision);
+        this.presence.banned(key.room, key.uid);
+        break;
+      case "mute":
+        this.standings.putMute(key.room, key.uid, this.#read(MuteRecordSchema, entry), entry.revision);
+        break;
+      case "invite":
+        this.standings.putInvitation(key.room, key.uid, this.#read(InvitationRecordSchema, entry));
+        break;
+      case "audit":
+        this.audit.put(key.id, this.#read(AuditRecordSchema, entry), entry.revision);
         break;
       case "notice": {
         const notice = this.#read(NoticeRecordSchema, entry);

@@ -8,15 +8,18 @@ import { Attachments } from "./attachments.ts";
 import { Clients } from "./clients.ts";
 import { ControlFold } from "./control-fold.ts";
 import { ControlWriter } from "./control-writer.ts";
-import { Digests } from "./digests.ts";
+import { Digests, LOOK_BACK } from "./digests.ts";
 import { Edges } from "./edges.ts";
 import { History } from "./history.ts";
 import { Membership } from "./membership.ts";
 import { Messages } from "./messages.ts";
 import { Notices } from "./notices.ts";
+import { PublishStreams } from "./publish-stream.ts";
 import { type RoomCreation, Rooms } from "./rooms.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Users } from "./users.ts";
+import { Watches } from "./watch.ts";
+import { SharedTail } from "./watch-tail.ts";
 
 /** What a control plane needs. */
 export interface ControlPlaneOptions {
@@ -38,6 +41,8 @@ export interface ControlPlane {
   readonly edges: Edges;
   readonly history: History;
   readonly messages: Messages;
+  readonly publishStreams: PublishStreams;
+  readonly watches: Watches;
   readonly attachments: Attachments;
   readonly notices: Notices;
   readonly fold: ControlFold;
@@ -62,18 +67,25 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const history = new History({ broker, rooms });
   const messages = new Messages({ rooms, users, history, publisher: new Publisher({ broker, now }) });
   const commands = new AttachCommands({ fold, rooms, membership, clients, history, messages });
-  const digests = new Digests({ broker, fold, onDigest: (heads) => attachments.digest(heads) });
+  const tail = new SharedTail({ broker });
+  const watches = new Watches({ broker, tail, rooms, metrics });
+  const publishStreams = new PublishStreams({ epoch, log, metrics });
+  const digests = new Digests({ tail, fold, onDigest: (heads) => attachments.digest(heads) });
   const attachments = new Attachments({ fold, writer, rooms, commands, digests, epoch, log, metrics });
   const sweeper = new Sweeper({ control, fold, writer, clients, log, metrics, now });
   const close = async (): Promise<void> => {
     attachments.close();
+    watches.close();
+    publishStreams.close();
     digests.close();
+    tail.close();
     await sweeper.close();
     fold.close();
   };
   try {
     await fold.start();
-    await digests.start();
+    digests.start();
+    await tail.start(LOOK_BACK);
   } catch (error) {
     await close();
     throw error;
@@ -81,5 +93,6 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   sweeper.start();
   const edges = new Edges({ fold, epoch });
   const notices = new Notices({ writer, now });
-  return { rooms, membership, clients, edges, history, messages, attachments, notices, fold, sweeper, digests, close };
+  const reading = { rooms, membership, clients, edges, history, watches };
+  return { ...reading, messages, publishStreams, attachments, notices, fold, sweeper, digests, close };
 }

@@ -15,8 +15,8 @@ export interface Head {
 }
 
 /**
- * Follows the whole log and says from time to time where the logs of rooms end that grew: live
- * delivery may lose a room's last event, and nothing after it would show the hole.
+ * Follows the whole log and says from time to time where the logs of rooms end that grew: live delivery may lose a room's
+ * last event, and nothing after it would show the hole.
  */
 export class Digests {
   readonly #tail: SharedTail;

@@ -7,6 +7,7 @@ import type {
   NoticeRecord,
   RoomRecord,
 } from "../../gen/baccarat/v1/control_pb.ts";
+import type { Mute } from "../../gen/baccarat/v1/moderation_pb.ts";
 import type { RoomId, Uid } from "../ids.ts";
 import type { OrderedMap } from "./ordered-map.ts";
 
@@ -47,7 +48,7 @@ export interface FoldedEntry {
   readonly out: EntryOut | undefined;
 }
 
-/** Why an entry does not count: evicted, room_full, room_deleted, edge_lost. */
+/** Why an entry does not count: evicted, banned, room_full, room_deleted, edge_lost. */
 export interface EntryOut {
   readonly reason: string;
   /** Who decided, empty when nobody did. */
@@ -64,6 +65,8 @@ export interface FoldedClient {
   readonly since: number;
   /** Its entries by room, in the order of joining. */
   readonly entries: ReadonlyMap<RoomId, FoldedEntry>;
+  /** It is over, and its edge has written how far it had its user's direct messages. */
+  readonly cursorEnded: boolean;
 }
 
 /** One run of an edge. */
@@ -83,10 +86,22 @@ export type Change =
   | { readonly kind: "entered"; readonly room: FoldedRoom; readonly member: FoldedMember }
   | { readonly kind: "exited"; readonly room: FoldedRoom; readonly member: Member; readonly reason: string }
   | { readonly kind: "entry" | "entry_gone"; readonly entry: FoldedEntry }
-  | { readonly kind: "client" | "client_gone"; readonly client: FoldedClient }
+  | { readonly kind: "client" | "client_gone" | "cursor_ended"; readonly client: FoldedClient }
+  | { readonly kind: "block"; readonly uid: Uid; readonly other: Uid; readonly blocked: boolean }
   | { readonly kind: "room"; readonly room: FoldedRoom }
   | { readonly kind: "lease" | "fenced" | "attached"; readonly incarnation: FoldedIncarnation }
   | { readonly kind: "user"; readonly uid: Uid }
+  | {
+      readonly kind: "mute";
+      readonly room: RoomId;
+      readonly uid: Uid;
+      /** As it was, and as it is now; undefined for none. One that ended by itself stays until it is deleted. */
+      readonly before: Mute | undefined;
+      readonly mute: Mute | undefined;
+      /** Who decided, and why; empty when it was only cleared away. */
+      readonly by: string;
+      readonly reason: string;
+    }
   | { readonly kind: "notice"; readonly notice: NoticeRecord }
   | { readonly kind: "interrupted" | "caught_up" };
 

@@ -155,7 +155,7 @@ export class History {
     const scope = [kind, room, String(beforeSeq), String(afterSeq)];
     const size = pageSize(request.pageSize, FIXED.historyDefault, FIXED.historyEvents);
     const token = decodePageToken(scope, request.pageToken);
-    let at = token === undefined ? (forward ? Number(afterSeq) : beforeOrEnd(beforeSeq)) : Number(token);
+    let at = token === undefined ? (forward ? Number(afterSeq) : beforeOrEnd(beforeSeq)) : tokenSeq(token);
     let bytes = FIXED.historyBytes;
     const items: T[] = [];
     const done = (more: boolean): LogPage<T> => ({
@@ -186,6 +186,13 @@ export class History {
 /** 0 stands for the end. */
 function beforeOrEnd(seq: bigint): number | undefined {
   return seq === 0n ? undefined : Number(seq);
+}
+
+/** A token says nothing of who made it, so what is in it is not trusted. @throws RoomError invalid_argument. */
+function tokenSeq(position: string): number {
+  const seq = Number(position);
+  if (/^\d+$/.test(position) && Number.isSafeInteger(seq)) return seq;
+  throw new RoomError("invalid_argument", "page_token is not one of this list", { metadata: { field: "page_token" } });
 }
 
 function checkedCount(field: string, value: number, min: number): number {

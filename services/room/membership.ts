@@ -63,7 +63,7 @@ export class Membership {
    * @throws RoomError room_not_found, permission_denied, banned, too_many_rooms, room_full, unavailable.
    */
   checkJoin(user: User, connection: ConnectionId, room: RoomId): void {
-    authorize(user, "join", this.#rooms.access(room), this.#now());
+    authorize(user, "join", this.#rooms.access(room, user.uid), this.#now());
     if (directUsers(room)) return;
     const entry = this.#fold.entry(room, connection.clientId);
     // Its edge answers an eviction with a leave before anything else: a join that comes before it was sent before it.
@@ -80,26 +80,39 @@ export class Membership {
   }
 
   /**
+   * Whether a membership may go on that was granted by rights the user may have lost since.
+   * @throws RoomError room_not_found, permission_denied, banned.
+   */
+  checkStay(user: User, room: RoomId): void {
+    authorize(user, "stay", this.#rooms.access(room, user.uid), this.#now());
+  }
+
+  /**
    * Writes the entry; its place in the log decides, which requireIn tells afterwards. Whatever comes of it, who does not
    * get in has to `leave`, as the entry may be there.
    * @throws RoomError unavailable.
    */
   async enter(user: User, connection: ConnectionId, room: RoomId): Promise<void> {
+    const now = timestampFromMs(this.#now());
     // A further connection of a member was not the one that entered.
-    const enterTime = this.#fold.room(room)?.members.get(user.uid)?.view().joinTime ?? timestampFromMs(this.#now());
+    const enterTime = this.#fold.room(room)?.members.get(user.uid)?.view().joinTime ?? now;
     const entry = create(MemberEntrySchema, {
       roomId: room,
       profile: { uid: user.uid, username: user.username, avatarId: user.avatarId },
       ...connection,
       enterTime,
+      writeTime: now,
     });
     await this.#writer.put(keyOf({ ...connection, room, uid: user.uid }), MemberEntrySchema, entry);
   }
 
-  /** @throws RoomError room_full, room_not_found, permission_denied, unavailable: why the connection is not in the room. */
-  requireIn(room: RoomId, clientId: string): void {
+  /** @throws RoomError room_full, room_not_found, banned, permission_denied, unavailable: why the connection is not in the room. */
+  requireIn(user: User, room: RoomId, clientId: string): void {
     const entry = this.#fold.entry(room, clientId);
-    if (entry === undefined || entry.out !== undefined) throw refusal(entry?.out ?? { reason: "edge_lost", by: "" });
+    if (entry !== undefined && entry.out === undefined) return;
+    // Says of a ban when it ends.
+    this.checkStay(user, room);
+    throw refusal(entry?.out ?? { reason: "edge_lost", by: "" });
   }
 
   /**
@@ -114,20 +127,23 @@ export class Membership {
     await this.#writer.delete(keyOf(id));
   }
 
-  /**
-   * Takes a user out of a room, with all connections; the user may come back.
-   * @param by who decided: `service:<token name>` or a uid.
-   * @throws RoomError not_found when not a member, room_not_found, invalid_argument, unavailable.
-   */
-  async kick(room: RoomId, uid: Uid, reason: string, by: string): Promise<void> {
-    if (characters(reason) > FIXED.reasonChars) {
-      throw new RoomError("invalid_argument", `reason has at most ${FIXED.reasonChars} characters`);
-    }
-    this.#rooms.access(room);
-    const member = this.#fold.room(room)?.members.get(uid);
-    if (member === undefined) throw new RoomError("not_found", "the user is not in the room");
-    const out = { reason: reason === "" ? "kicked" : reason, by };
-    await eachBounded([...member.entries.values()], WRITES, (entry) => this.#evict(entry, out));
+  /** True when the user is in the room by any connection. */
+  hasMember(room: RoomId, uid: Uid): boolean {
+    return this.#fold.room(room)?.members.has(uid) ?? false;
+  }
+
+  /** Takes a user out of a room, with all connections. What does not count already is marked, too. @throws RoomError unavailable. */
+  async evictUser(room: RoomId, uid: Uid, out: EntryOut): Promise<void> {
+    const clients = [...this.#fold.connections.ofUser(uid)];
+    const entries = clients.flatMap((client) => client.entries.get(room) ?? []);
+    const unmarked = entries.filter((entry) => entry.value.evicted === undefined);
+    await eachBounded(unmarked, WRITES, (entry) => this.#evict(entry, out));
+  }
+
+  /** Takes a connection out of a room. @throws RoomError unavailable. */
+  async evictClient(room: RoomId, clientId: string, out: EntryOut): Promise<void> {
+    const entry = this.#fold.entry(room, clientId);
+    if (entry !== undefined) await this.#evict(entry, out);
   }
 
   /** True when the connection is in the room now. */

@@ -3,10 +3,11 @@ import type { Event } from "../../gen/baccarat/v1/event_pb.ts";
 import type { Message } from "../../gen/baccarat/v1/message_pb.ts";
 import { authorize, type Principal, type RoomAccess, requireScope, type Service, senderUid } from "../auth.ts";
 import { RoomError } from "../errors.ts";
-import { directRoom, directUsers, type RoomId, serviceConversationUid, type Uid } from "../ids.ts";
+import { directUsers, type RoomId, serviceConversationUid, type Uid } from "../ids.ts";
 import { characters, FIXED } from "../limits.ts";
 import type { PublishedEvent, Publisher } from "../publisher.ts";
 import type { History } from "./history.ts";
+import type { Recipients } from "./recipients.ts";
 import type { Rooms } from "./rooms.ts";
 import { toEvent, toMessage } from "./stored-events.ts";
 import type { Users } from "./users.ts";
@@ -26,30 +27,60 @@ export interface SendRequest {
   readonly username: string;
 }
 
+/** An event of a service's own type; as in PublishEventRequest. */
+export interface EventRequest {
+  readonly room: RoomId;
+  readonly type: string;
+  readonly dataJson: string;
+  readonly idempotencyKey: string;
+}
+
 /** What services say in rooms, and what anybody deletes there. */
 export class Messages {
   readonly #rooms: Rooms;
   readonly #users: Users;
   readonly #history: History;
+  readonly #recipients: Recipients;
   readonly #publisher: Publisher;
 
-  constructor(options: { rooms: Rooms; users: Users; history: History; publisher: Publisher }) {
+  constructor(options: {
+    rooms: Rooms;
+    users: Users;
+    history: History;
+    recipients: Recipients;
+    publisher: Publisher;
+  }) {
     this.#rooms = options.rooms;
     this.#users = options.users;
     this.#history = options.history;
+    this.#recipients = options.recipients;
     this.#publisher = options.publisher;
   }
 
   /**
-   * Stores a message of a service, or of a user it names.
-   * @param lane keeps messages of one stream to one room in order.
+   * Stores a message of a service, or of a user it names, and tells what is stored.
    * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
    */
   async send(
     service: Service,
     request: SendRequest,
-    lane?: object,
   ): Promise<{ readonly message: Message; readonly duplicate: boolean }> {
+    const { room, ...published } = await this.store(service, request);
+    const message = toMessage(await this.#stored(room, published), this.#history.epoch);
+    if (message === undefined) throw new Error("the publisher composed something that is no message");
+    return { message, duplicate: published.duplicate };
+  }
+
+  /**
+   * The same without reading what a retry's first try stored. A message to a room is with the broker when this returns.
+   * @param lane keeps messages of one stream to one room in order.
+   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
+   */
+  async store(
+    service: Service,
+    request: SendRequest,
+    lane?: object,
+  ): Promise<PublishedEvent & { readonly room: RoomId }> {
     const sender = this.#sender(service, request);
     if ((request.room === undefined) === (request.toUid === undefined)) {
       throw new RoomError("invalid_argument", "exactly one of room_id and to_uid is needed");
@@ -68,24 +99,30 @@ export class Messages {
       },
       lane,
     );
-    const message = toMessage(await this.#stored(access.room, published), this.#history.epoch);
-    if (message === undefined) throw new Error("the publisher composed something that is no message");
-    return { message, duplicate: published.duplicate };
+    return { room: access.room, ...published };
   }
 
   /**
-   * Stores an event of the service's own type.
+   * Stores an event of the service's own type, and tells what is stored.
    * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
    */
   async publishEvent(
     service: Service,
-    request: { room: RoomId; type: string; dataJson: string; idempotencyKey: string },
-    lane?: object,
+    request: EventRequest,
   ): Promise<{ readonly event: Event; readonly duplicate: boolean }> {
+    const published = await this.storeEvent(service, request);
+    return { event: toEvent(await this.#stored(request.room, published)), duplicate: published.duplicate };
+  }
+
+  /**
+   * The same without reading what a retry's first try stored. The event is with the broker when this returns.
+   * @param lane keeps events of one stream to one room in order.
+   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
+   */
+  async storeEvent(service: Service, request: EventRequest, lane?: object): Promise<PublishedEvent> {
     const access = this.#plainRoom(request.room);
     const custom = { type: request.type, dataJson: request.dataJson, key: request.idempotencyKey };
-    const published = await this.#publisher.publishEvent(service, access, custom, lane);
-    return { event: toEvent(await this.#stored(access.room, published)), duplicate: published.duplicate };
+    return this.#publisher.publishEvent(service, access, custom, lane);
   }
 
   /**
@@ -150,9 +187,9 @@ export class Messages {
     return this.#rooms.access(room);
   }
 
-  /** @throws RoomError invalid_argument when the recipient is the sender or never existed. */
+  /** @throws RoomError as Recipients.conversation. */
   async #conversation(sender: Principal, toUid: Uid): Promise<RoomAccess> {
-    const room = await this.openConversation(
+    const room = await this.#recipients.conversation(
       sender.kind === "user" ? sender.uid : serviceConversationUid(sender.name),
       toUid,
     );
@@ -160,19 +197,4 @@ export class Messages {
     if (sender.kind === "service") await this.#users.remember(serviceConversationUid(sender.name), undefined);
     return { room };
   }
-
-  /**
-   * The conversation in which one user may write to another.
-   * @throws RoomError invalid_argument when the recipient is the sender or never existed, unavailable.
-   */
-  async openConversation(from: Uid, toUid: Uid): Promise<RoomId> {
-    const room = directRoom(from, toUid);
-    if (room === undefined) throw invalidRecipient("nobody writes to oneself");
-    if (!(await this.#users.exists(toUid))) throw invalidRecipient("no such user");
-    return room;
-  }
-}
-
-function invalidRecipient(rule: string): RoomError {
-  return new RoomError("invalid_argument", `to_uid: ${rule}`, { metadata: { field: "to_uid" } });
 }

@@ -6,6 +6,7 @@ import type { RoomId, Uid } from "../ids.ts";
 import type { Connections } from "./connections.ts";
 import type { ChangeListener, EntryOut, FoldedEntry, FoldedMember, FoldedRoom } from "./folded.ts";
 import { OrderedMap } from "./ordered-map.ts";
+import { endOf, type Standings } from "./standings.ts";
 
 /** Which entry a line of the control log is about. */
 export interface EntryId {
@@ -17,8 +18,8 @@ export interface EntryId {
 
 /**
  * The part of the fold that decides who is in which room. An entry counts unless it was evicted, its edge was fenced, its
- * room was deleted, or its user came when the room was full. The first counting entry of a user is `entered`, the end of
- * the last one `exited`.
+ * room was deleted, its user is banned, or its user came when the room was full. The first counting entry of a user is
+ * `entered`, the end of the last one `exited`.
  *
  * An entry refused by a full room is deleted by whoever wrote it. Until then it waits, and counts once there is space:
  * replicas that began to read the log at different times thereby agree as soon as the deletions have landed.
@@ -28,13 +29,20 @@ export class Presence {
   readonly listed = new OrderedMap<FoldedRoom>();
   readonly #rooms = new Map<RoomId, Room>();
   readonly #connections: Connections;
+  readonly #standings: Standings;
   readonly #emit: ChangeListener;
   readonly #maxMembers: number;
   #members = 0;
   #occupied = 0;
 
-  constructor(options: { connections: Connections; maxMembersPerRoom: number; emit: ChangeListener }) {
+  constructor(options: {
+    connections: Connections;
+    standings: Standings;
+    maxMembersPerRoom: number;
+    emit: ChangeListener;
+  }) {
     this.#connections = options.connections;
+    this.#standings = options.standings;
     this.#maxMembers = options.maxMembersPerRoom;
     this.#emit = options.emit;
   }
@@ -103,6 +111,15 @@ export class Presence {
     this.#settle(room);
   }
 
+  /** Takes out a user who was banned just now. */
+  banned(id: RoomId, uid: Uid): void {
+    const room = this.#rooms.get(id);
+    const ban = this.#standings.bans(id).get(uid);
+    if (room === undefined || ban === undefined) return;
+    const out = { reason: BANNED, by: ban.by };
+    for (const entry of [...(room.members.get(uid)?.entries.values() ?? [])]) this.#takeOut(room, entry as Entry, out);
+  }
+
   /** Takes out everything of a run of an edge that was given up. */
   fence(incarnation: string): void {
     for (const client of this.#connections.incarnations.get(incarnation)?.clients ?? []) {
@@ -118,6 +135,8 @@ export class Presence {
     if (entry.value.evicted !== undefined) return entry.value.evicted;
     if (this.#connections.incarnations.get(entry.incarnation)?.fence !== undefined) return EDGE_LOST;
     if (room.record?.deleted) return ROOM_DELETED;
+    const ban = this.#standings.bans(room.id).get(entry.uid);
+    if (ban !== undefined && writtenAt(entry.value) < endOf(ban)) return { reason: BANNED, by: ban.by };
     if (lenient || entry.out === undefined || this.#hasSpace(room, entry)) return undefined;
     return ROOM_FULL;
   }
@@ -150,7 +169,8 @@ export class Presence {
     else room.waiting.delete(entry);
     this.#emit({ kind: "entry", entry });
     // What a moderator wrote is for the one who was put out; the others hear that somebody decided it.
-    if (counted) this.#uncount(room, entry, out.by === "" ? out.reason : "kicked");
+    const told = out.by === "" || out.reason === BANNED ? out.reason : "kicked";
+    if (counted) this.#uncount(room, entry, told);
   }
 
   #uncount(room: Room, entry: Entry, reason: string): void {
@@ -264,6 +284,13 @@ const NEW: EntryOut = { reason: "", by: "" };
 const EDGE_LOST: EntryOut = { reason: "edge_lost", by: "" };
 const ROOM_DELETED: EntryOut = { reason: "room_deleted", by: "" };
 const ROOM_FULL: EntryOut = { reason: "room_full", by: "" };
+/** Why a banned user's entries do not count, in words that clients know. */
+export const BANNED = "banned";
+
+/** By the writer's clock, so that every replica comes to the same answer, whenever it reads. */
+function writtenAt(value: MemberEntry): number {
+  return value.writeTime === undefined ? 0 : timestampMs(value.writeTime);
+}
 
 function enteredAt(value: MemberEntry): number {
   return value.enterTime === undefined ? 0 : timestampMs(value.enterTime);

@@ -7,7 +7,7 @@ import { type Room, RoomSchema } from "../../gen/baccarat/v1/room_pb.ts";
 import type { RoomAccess } from "../auth.ts";
 import { controlKeys } from "../control-keys.ts";
 import { RoomError } from "../errors.ts";
-import { directUsers, type RoomId } from "../ids.ts";
+import { directUsers, type RoomId, type Uid } from "../ids.ts";
 import { FIXED } from "../limits.ts";
 import type { ControlFold } from "./control-fold.ts";
 import type { ControlWriter } from "./control-writer.ts";
@@ -15,9 +15,13 @@ import type { FoldedRoom } from "./folded.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { cutPage, decodePageToken, pageSize } from "./paging.ts";
 import { maskedSettings, newSettings } from "./room-settings.ts";
+import { endOf } from "./standings.ts";
 
 /** `open`: every valid id is a room. `listed`: only created ones are. */
 export type RoomCreation = "open" | "listed";
+
+/** Hears how settings are about to change. */
+export type BeforeChange = (before: Room, after: Room) => Promise<void>;
 
 /** A page of rooms, in the order of their ids. */
 export interface RoomsPage {
@@ -51,12 +55,24 @@ export class Rooms {
     this.#now = options.now;
   }
 
-  /** What permissions depend on. @throws RoomError room_not_found when deleted, or unknown where rooms are listed. */
-  access(room: RoomId): RoomAccess {
+  /**
+   * What permissions depend on.
+   * @param uid the user who asks, if it is one.
+   * @throws RoomError room_not_found when deleted, or unknown where rooms are listed.
+   */
+  access(room: RoomId, uid?: Uid): RoomAccess {
     if (directUsers(room)) return { room };
     const record = this.#fold.room(room)?.record;
     this.#requireRoom(room, record);
-    return { room, private: record?.room?.private ?? false, frozen: record?.room?.frozen ?? false };
+    const access = { room, private: record?.room?.private ?? false, frozen: record?.room?.frozen ?? false };
+    if (uid === undefined) return access;
+    const { standings } = this.#fold;
+    return {
+      ...access,
+      bannedUntilMs: endOf(standings.bans(room).get(uid)),
+      mutedUntilMs: endOf(standings.mutes(room).get(uid)),
+      invited: standings.invitations(room).has(uid),
+    };
   }
 
   /** What edges enforce. */
@@ -69,16 +85,22 @@ export class Rooms {
     });
   }
 
-  /** Stores a room's settings. @throws RoomError already_exists, invalid_argument, unavailable. */
-  async create(room: RoomId, asked: Room): Promise<Room> {
+  /**
+   * Stores a room's settings.
+   * @param before hears of the settings when everything was checked; nothing is written before it resolves.
+   * @throws RoomError already_exists, invalid_argument, unavailable.
+   */
+  async create(room: RoomId, asked: Room, before: BeforeChange = nothing): Promise<Room> {
     requirePlain(room);
     const settings = newSettings({ ...asked, roomId: room });
     return this.#changes.run(room, async () => {
       const record = this.#record(settings, undefined);
       const key = controlKeys.room(room);
+      await this.#requireNoSettings(room);
+      await before(create(RoomSchema, { roomId: room }), settings);
       if (!(await this.#writer.create(key, RoomRecordSchema, record))) {
-        const stored = await this.#stored(room);
-        if (stored !== undefined && !stored.deleted) throw new RoomError("already_exists", "the room has settings");
+        // It was deleted, or somebody else was faster.
+        await this.#requireNoSettings(room);
         await this.#writer.put(key, RoomRecordSchema, record);
       }
       return this.#view(room, record.room);
@@ -109,16 +131,23 @@ export class Rooms {
 
   /**
    * Changes the settings named by the mask; without one, those that `asked` does not leave at their defaults.
+   * @param before as in create.
    * @throws RoomError room_not_found, invalid_argument, unavailable.
    */
-  async update(room: RoomId, asked: Room, mask: FieldMask | undefined): Promise<Room> {
+  async update(
+    room: RoomId,
+    asked: Room,
+    mask: FieldMask | undefined,
+    before: BeforeChange = nothing,
+  ): Promise<Room> {
     requirePlain(room);
     return this.#changes.run(room, async () => {
       // Not the fold: another replica may have acknowledged a change that has not come here yet.
       const stored = await this.#stored(room);
       this.#requireRoom(room, stored);
-      const before = stored?.room ?? create(RoomSchema, { roomId: room });
-      const record = this.#record(maskedSettings(before, asked, mask), before);
+      const current = stored?.room ?? create(RoomSchema, { roomId: room });
+      const record = this.#record(maskedSettings(current, asked, mask), current);
+      await before(current, record.room ?? current);
       await this.#writer.put(controlKeys.room(room), RoomRecordSchema, record);
       return this.#view(room, record.room);
     });
@@ -127,14 +156,16 @@ export class Rooms {
   /**
    * Deletes a room: from the place of this in the log on nobody is in it, and its id answers room_not_found. Deleting a
    * deleted room does nothing.
+   * @param before as in create, without settings.
    * @throws RoomError room_not_found for an id that never was a room, invalid_argument, unavailable.
    */
-  async delete(room: RoomId): Promise<void> {
+  async delete(room: RoomId, before: () => Promise<void> = nothing): Promise<void> {
     requirePlain(room);
     return this.#changes.run(room, async () => {
       const stored = await this.#stored(room);
       if (stored?.deleted) return;
       this.#requireRoom(room, stored);
+      await before();
       await this.#writer.put(controlKeys.room(room), RoomRecordSchema, create(RoomRecordSchema, { deleted: true }));
     });
   }
@@ -142,6 +173,11 @@ export class Rooms {
   #requireRoom(room: RoomId, record: RoomRecord | undefined): void {
     const exists = record === undefined ? this.#creation === "open" : !record.deleted;
     if (!exists) throw new RoomError("room_not_found", "there is no such room", { metadata: { room_id: room } });
+  }
+
+  async #requireNoSettings(room: RoomId): Promise<void> {
+    const stored = await this.#stored(room);
+    if (stored !== undefined && !stored.deleted) throw new RoomError("already_exists", "the room has settings");
   }
 
   async #stored(room: RoomId): Promise<RoomRecord | undefined> {
@@ -162,10 +198,15 @@ export class Rooms {
   }
 }
 
-function requirePlain(room: RoomId): void {
+/** @throws RoomError invalid_argument for a direct conversation: it has no settings, and nobody moderates it. */
+export function requirePlain(room: RoomId): void {
   if (!directUsers(room)) return;
-  throw new RoomError("invalid_argument", "a direct conversation has no settings", { metadata: { field: "room_id" } });
+  throw new RoomError("invalid_argument", "a direct conversation has no settings and no moderators", {
+    metadata: { field: "room_id" },
+  });
 }
+
+async function nothing(): Promise<void> {}
 
 function* startingWith(
   prefix: string,

@@ -44,14 +44,17 @@ export class Users {
     return this.#fold.profile(uid);
   }
 
+  /** True when the user was remembered before the call. @throws RoomError unavailable. */
+  async isKnown(uid: Uid): Promise<boolean> {
+    return this.#fold.knowsUser(uid) || (await this.#control.get(controlKeys.user(uid)))?.value !== undefined;
+  }
+
   /**
    * True when the user has ever existed. Waits up to a second for one whose first connection is just being registered.
    * @throws RoomError unavailable.
    */
   async exists(uid: Uid): Promise<boolean> {
-    if (this.#fold.knowsUser(uid)) return true;
-    const found = await this.#control.get(controlKeys.user(uid));
-    return found?.value !== undefined || this.#appears(uid);
+    return (await this.isKnown(uid)) || this.#appears(uid);
   }
 
   async #appears(uid: Uid): Promise<boolean> {

@@ -1,4 +1,6 @@
 import type { Broker, StoredEvent, Unsubscribe } from "../../broker/broker.ts";
+import { RoomError } from "../errors.ts";
+import { RevisionWaiters } from "./revision-waiters.ts";
 
 /** Hears events of the log in order. Must not block or throw. */
 export type TailListener = (stored: StoredEvent) => void;
@@ -7,7 +9,10 @@ export type TailListener = (stored: StoredEvent) => void;
 export class SharedTail {
   readonly #broker: Broker;
   readonly #listeners = new Set<TailListener>();
+  readonly #waiters = new RevisionWaiters();
   #position = 0;
+  #start = 0;
+  #caughtUp = false;
   #unsubscribe: Unsubscribe | undefined;
   #closed = false;
 
@@ -20,6 +25,16 @@ export class SharedTail {
     return this.#position;
   }
 
+  /** Position after which everything stored is heard, once caught up. */
+  get from(): number {
+    return this.#start;
+  }
+
+  /** True once everything from `from` on to the position was heard. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
   /**
    * Begins; resolves when new events are heard.
    * @param lookBack how many seqs before the log's end are heard, too. They do not move the position.
@@ -27,8 +42,12 @@ export class SharedTail {
    */
   async start(lookBack: number): Promise<void> {
     this.#position = await this.#broker.logEnd();
-    const after = Math.max(0, this.#position - lookBack);
-    const unsubscribe = await this.#broker.tail(after, (stored) => this.#hear(stored));
+    this.#start = Math.max(0, this.#position - lookBack);
+    const unsubscribe = await this.#broker.tail(
+      this.#start,
+      (stored) => this.#hear(stored),
+      () => this.#catchUp(),
+    );
     if (this.#closed) unsubscribe();
     else this.#unsubscribe = unsubscribe;
   }
@@ -39,15 +58,39 @@ export class SharedTail {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * Resolves once everything from `from` up to a seq that is stored was heard.
+   * @throws RoomError unavailable after `ms`.
+   */
+  async reached(seq: number, ms: number): Promise<void> {
+    if (this.#caughtUp && this.#position >= seq) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const late = new RoomError("unavailable", "the log is still being read");
+    const timer = setTimeout(() => reject(late), ms);
+    this.#waiters.add({ revision: seq, resolve, reject });
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Nobody hears anything after this. Idempotent. */
   close(): void {
     this.#closed = true;
     this.#listeners.clear();
     this.#unsubscribe?.();
+    this.#waiters.fail(new RoomError("unavailable", "this replica is stopping"));
+  }
+
+  #catchUp(): void {
+    this.#caughtUp = true;
+    this.#waiters.advance(this.#position);
   }
 
   #hear(stored: StoredEvent): void {
     this.#position = Math.max(this.#position, stored.seq);
     for (const listener of this.#listeners) listener(stored);
+    if (this.#caughtUp) this.#waiters.advance(stored.seq);
   }
 }

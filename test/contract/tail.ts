@@ -72,6 +72,16 @@ export function tailContract(engine: Engine): void {
       }
     });
 
+    it("says when everything stored before was heard, be there nothing of it left", async () => {
+      const broker = await storage.open();
+      const stored = await sayMany(broker, LOBBY, 1_200);
+      const [all, none] = [new Recorder(), new Recorder()];
+      const caughtUp = [all, none].map(() => Promise.withResolvers<number>());
+      await broker.tail(0, all.hear, () => caughtUp[0]?.resolve(all.events.length));
+      await broker.tail(stored.at(-1) ?? 0, none.hear, () => caughtUp[1]?.resolve(none.events.length));
+      expect(await Promise.all(caughtUp.map(({ promise }) => promise))).toEqual([1_200, 0]);
+    });
+
     it("ends when it is told to, also from within", async () => {
       const broker = await storage.open();
       const heard = new Recorder();

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { NO_TRAFFIC_LIMITS, singleProcess, type Topology } from "../support/topology.ts";
+import { access, CLOSED } from "./scenarios/access.ts";
 import { limits, SMALL_LIMITS } from "./scenarios/limits.ts";
 import { restart } from "./scenarios/restart.ts";
 import { slowReader } from "./scenarios/slow-reader.ts";
 
 const runs: readonly (readonly [string, Topology, (topology: Topology) => void])[] = [
+  ["with tokens for services", singleProcess(CLOSED), access],
   ["with small limits", singleProcess(SMALL_LIMITS), limits],
   ["with a client that does not read", singleProcess(NO_TRAFFIC_LIMITS), slowReader],
   ["killed and stopped", singleProcess({ ...NO_TRAFFIC_LIMITS, HISTORY_MAX_MESSAGES: "20000" }), restart],

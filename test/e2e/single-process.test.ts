@@ -17,7 +17,7 @@ import { rpcProtocols } from "./scenarios/rpc-protocols.ts";
 import { rpcRooms } from "./scenarios/rpc-rooms.ts";
 
 describe("one process", () => {
-  const topology = singleProcess({ ...NO_TRAFFIC_LIMITS, HISTORY_MAX_MESSAGES: "20000" });
+  const topology = singleProcess({ ...NO_TRAFFIC_LIMITS, HISTORY_MAX_MESSAGES: "20000", LOG_LEVEL: "debug" });
   beforeAll(() => topology.start());
   afterAll(() => topology.stop());
 

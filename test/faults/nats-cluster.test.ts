@@ -108,7 +108,11 @@ async function survives(broker: NatsBroker, fault: () => Promise<() => void>): P
   const heal = await fault();
   const atFault = acked.length;
   await eventually("the fault to be felt", () => !broker.health().ok || broker.counts.retried > 0);
-  await eventually("messages to flow again, or the fault to be long enough", () => broker.counts.failed > 0 || acked.length > atFault + 2_000, { withinMs: HEAL_MS });
+  await eventually(
+    "messages to flow again, or the fault to be long enough",
+    () => broker.counts.failed > 0 || acked.length > atFault + 2_000,
+    { withinMs: HEAL_MS },
+  );
   heal();
   await eventually("the broker to be well", () => broker.health().ok, { withinMs: HEAL_MS });
   const atHeal = acked.length;
@@ -124,7 +128,9 @@ async function survives(broker: NatsBroker, fault: () => Promise<() => void>): P
     expect(mine.filter(({ text, seq }) => stored.get(text) !== seq)).toEqual([]);
     expect(events.length, "nothing is stored that was not acknowledged in the end").toBe(mine.length);
     for (let lane = index; lane < LANES; lane += ROOMS.length) {
-      const counts = textsOf(events).flatMap((text) => (text.startsWith(`${lane}-`) ? [Number(text.split("-")[1])] : []));
+      const counts = textsOf(events).flatMap((text) =>
+        text.startsWith(`${lane}-`) ? [Number(text.split("-")[1])] : [],
+      );
       expect(counts).toEqual(counts.map((_, position) => position));
     }
   }
@@ -146,7 +152,7 @@ async function retry<T>(attempt: () => Promise<T>): Promise<T> {
 async function whole(broker: Broker, id: (typeof ROOMS)[number]): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
   for (let more = true; more; ) {
-    const page = await broker.history(id, { after: events.at(-1)?.seq ?? 0, limit: 10_000 });
+    const page = await retry(() => broker.history(id, { after: events.at(-1)?.seq ?? 0, limit: 10_000 }));
     events.push(...page.events);
     more = page.hasMore;
   }

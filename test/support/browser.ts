@@ -1,4 +1,4 @@
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { getChromium } from "../../scripts/get-chromium.ts";
 
 /** What a page complained about: uncaught errors, error lines of the console, violations of its content policy. */
@@ -26,9 +26,13 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
-/** Opens a tab with storage of its own, and collects what goes wrong in it. */
-export async function openTab(browser: Browser, url: string): Promise<Page & Complaints> {
-  const context = await browser.newContext();
+/** Opens a tab with storage of its own, and collects what goes wrong in it. `options`: its screen, theme and so on. */
+export async function openTab(
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<Page & Complaints> {
+  const context = await browser.newContext(options);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(`uncaught ${error.message}`));

@@ -113,6 +113,15 @@ export class ProductProcess {
     });
   }
 
+  /** What should never be in the log of a run without faults: errors, and lines that are no JSON. For after the end. */
+  complaints(): string[] {
+    const lines = this.#stdout.split("\n").filter((line) => line !== "");
+    return lines.filter((line) => {
+      const level = parseLine(line)?.level;
+      return level === undefined || level === "error" || level === "fatal";
+    });
+  }
+
   /** Waits until the process listens. @throws Error with its output when it ends or takes too long. */
   async listening(withinMs: number = START_MS): Promise<Addresses> {
     this.#addresses = await within(withinMs, "the process to listen", this.#listening, () => this.#output());
@@ -151,7 +160,9 @@ export class ProductProcess {
     const { promise, resolve, reject } = Promise.withResolvers<Addresses>();
     const look = (): void => {
       const entry = this.logLines().find((line) => line.msg === LISTENING);
-      if (entry) resolve(addressesOf(entry));
+      if (entry === undefined) return;
+      this.#child.stdout?.off("data", look);
+      resolve(addressesOf(entry));
     };
     this.#child.stdout?.on("data", look);
     const ended = (exit: Exit): void =>

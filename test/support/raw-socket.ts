@@ -62,6 +62,11 @@ export class RawSocket implements AsyncDisposable {
       "Sec-WebSocket-Version: 13",
       `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}`,
     ];
+    return await this.exchange(lines);
+  }
+
+  /** Sends the lines of a request's head and returns the head of the answer; empty when the connection ended without. */
+  async exchange(lines: readonly string[]): Promise<string> {
     this.write(`${lines.join("\r\n")}\r\n\r\n`);
     return await this.#head();
   }

@@ -79,8 +79,8 @@ class SingleProcess implements Topology {
     this.#process = undefined;
     const exit = await stopping.stop();
     if (exit.code !== 0) throw new Error(`the process ended with ${exit.code ?? exit.signal}:\n${stopping.stderr}`);
-    const errors = stopping.logLines().filter(({ level }) => level === "error" || level === "fatal");
-    if (errors.length > 0) throw new Error(`the process logged errors: ${JSON.stringify(errors, undefined, 1)}`);
+    const complaints = stopping.complaints();
+    if (complaints.length > 0) throw new Error(`the process logged errors:\n${complaints.join("\n")}`);
     return exit;
   }
 

@@ -1,100 +1,165 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openBrowser, openTab } from "../support/browser.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { newRoom } from "../support/crowd.ts";
-import { singleProcess } from "../support/topology.ts";
+import { eventually } from "../support/eventually.ts";
+import { RpcClient } from "../support/rpc.ts";
+import { Stage } from "./visitor.ts";
 
-describe("the page", { timeout: 60_000 }, () => {
-  const topology = singleProcess();
-  let browser: Browser | undefined;
-  const home = () => topology.edges[0] ?? "";
-  const tab = () => {
-    if (browser === undefined) throw new Error("the browser did not start");
-    return openTab(browser, home());
-  };
+describe("the page", () => {
+  const stage = new Stage();
+  const rpc = () => new RpcClient(stage.topology.rpcs[0] ?? "");
 
-  beforeAll(async () => {
-    await topology.start();
-    browser = await openBrowser();
-  }, 60_000);
-  afterAll(async () => {
-    await browser?.close();
-    await topology.stop();
-  });
+  beforeAll(() => stage.start());
+  afterEach(() => stage.clear());
+  afterAll(() => stage.stop());
 
-  it("lets two people talk, and shows who is there", async () => {
-    const room = newRoom("page");
-    const [ann, bob] = [await tab(), await tab()];
-    await enter(ann, room, "Ann");
-    await enter(bob, room, "Bob");
-    await say(ann, "hello Bob");
-    await say(bob, "hello Ann");
-    for (const page of [ann, bob]) {
-      const log = page.getByRole("log");
-      await log.getByText("hello Bob").waitFor();
-      await log.getByText("hello Ann").waitFor();
-      const members = page.getByRole("complementary", { name: "Members" });
-      for (const name of ["Ann", "Bob"]) await members.getByText(name, { exact: true }).waitFor();
-      await members.getByText("2 here").waitFor();
+  it("lets two people talk, and shows who is there, who comes and who goes", async () => {
+    const room = newRoom("talk");
+    const ann = await stage.enter("Ann", room);
+    const bob = await stage.enter("Bob", room);
+    await ann.sees("Bob joined");
+    await ann.say("hello Bob");
+    await bob.say("hello Ann");
+    for (const visitor of [ann, bob]) {
+      await visitor.sees("hello Bob");
+      await visitor.sees("hello Ann");
+      await visitor.members.getByText("2 here").waitFor();
+      for (const name of ["Ann", "Bob"]) await visitor.members.getByText(name, { exact: true }).waitFor();
     }
-    await bob.close();
-    await ann.getByRole("complementary", { name: "Members" }).getByText("1 here").waitFor();
+    await bob.page.getByRole("button", { name: `Leave #${room}` }).click();
+    await bob.page.getByRole("heading", { name: "No room open" }).waitFor();
+    await ann.members.getByText("1 here").waitFor();
+    await ann.sees("Bob left");
     expect([...ann.complaints, ...bob.complaints]).toEqual([]);
   });
 
   it("shows what people write as text, never as markup", async () => {
     const room = newRoom("markup");
-    const markup = '<img src="x" onerror="complain(`a script ran`)"><b>bold</b>';
-    const [ann, bob] = [await tab(), await tab()];
-    await enter(ann, room, "<i>Ann</i>");
-    await enter(bob, room, "Bob");
-    await say(ann, markup);
-    const log = bob.getByRole("log");
-    await log.getByText(markup).waitFor();
-    await bob.getByRole("complementary", { name: "Members" }).getByText("<i>Ann</i>", { exact: true }).waitFor();
-    expect(await log.locator("img, b, i, script").count()).toBe(0);
-    expect(await log.getByText(markup).locator("*").count()).toBe(0);
+    const markup = '<img src="x" onerror="complain(`a script ran`)"><b>bold</b> javascript:alert(1)';
+    const ann = await stage.enter("<i>Ann</i>", room);
+    const bob = await stage.enter("Bob", room);
+    await ann.say(markup);
+    await ann.say("see https://example.com/a_(b).");
+    await rpc().call("RoomService/PublishEvent", { room_id: room, type: "x.y", data: { html: "<script>1</script>" } });
+    await bob.log.getByText(markup).waitFor();
+    await bob.log.getByText('{"html":"<script>1</script>"}').waitFor();
+    await bob.members.getByText("<i>Ann</i>", { exact: true }).waitFor();
+    expect(await bob.page.locator("main img, main b, main i, main script").count()).toBe(0);
+    const links = await bob.log.getByRole("link").all();
+    expect(await Promise.all(links.map((link) => link.getAttribute("href")))).toEqual(["https://example.com/a_(b)"]);
     expect([...ann.complaints, ...bob.complaints]).toEqual([]);
   });
 
-  it("has the history and the same name after a reload", async () => {
+  it("has the history, the rooms and the same user after a reload, and makes another tab another user", async () => {
     const room = newRoom("reload");
-    const ann = await tab();
-    await enter(ann, room, "Ann");
-    for (const text of ["one", "two", "three"]) await say(ann, text);
-    await ann.getByRole("log").getByText("three").waitFor();
-    await ann.reload();
-    const log = ann.getByRole("log");
-    await log.getByText("three", { exact: true }).waitFor();
-    for (const text of ["one", "two", "three"]) expect(await log.getByText(text, { exact: true }).count()).toBe(1);
-    await ann.getByRole("complementary", { name: "Members" }).getByText("Ann", { exact: true }).waitFor();
+    const ann = await stage.enter("Ann", room);
+    for (const text of ["one", "two", "three"]) await ann.say(text);
+    await ann.page.reload();
+    await ann.inRoom(room);
+    await ann.sees("three");
+    expect(await ann.log.getByText("Stored").count()).toBe(3);
+    await ann.members.getByText("1 here").waitFor();
+    const tab = await ann.page.context().newPage();
+    await tab.goto(`${stage.home}/#${room}`);
+    expect(await tab.getByRole("textbox", { name: "Your name" }).inputValue()).toBe("Ann");
+    expect(await tab.getByRole("textbox", { name: "Room" }).inputValue()).toBe(room);
+    await tab.getByRole("button", { name: "Enter", exact: true }).click();
+    await ann.members.getByText("2 here").waitFor();
     expect(ann.complaints).toEqual([]);
   });
 
+  it("loads older messages on scrolling up, and what is looked at stays where it is", async () => {
+    const room = newRoom("older");
+    for (let index = 1; index <= 120; index++) {
+      await rpc().call("RoomService/SendMessage", { room_id: room, message: `line ${index} of many` });
+    }
+    const ann = await stage.enter("Ann", room);
+    await ann.sees("line 120 of many");
+    expect(await ann.message("line 70 of many").count()).toBe(0);
+    // What is on top when the older page comes must be on the same pixel afterwards.
+    const anchor = ann.message("line 85 of many");
+    const before = await anchor.evaluate((row) => {
+      const log = row.closest("[role=log]");
+      if (log) log.scrollTop = 300;
+      return row.getBoundingClientRect().y;
+    });
+    const moved = async (): Promise<number> => Math.abs(((await anchor.boundingBox())?.y ?? 0) - before);
+    await ann.sees("line 30 of many");
+    expect(await moved()).toBeLessThan(2);
+    // Something new does not pull the reader down, but says so.
+    await rpc().call("RoomService/SendMessage", { room_id: room, message: "the latest" });
+    await ann.page.getByRole("button", { name: "1 new message" }).waitFor();
+    expect(await moved()).toBeLessThan(2);
+    await ann.page.getByRole("button", { name: "1 new message" }).click();
+    await eventually("the latest message in view", () => ann.message("the latest").isVisible());
+    await ann.log.evaluate((log) => {
+      log.scrollTop = 0;
+    });
+    await ann.log.getByText(`This is the beginning of #${room}`).waitFor();
+    expect(await ann.log.getByText(/^line \d+ of many$/).count()).toBe(120);
+    expect(ann.complaints).toEqual([]);
+  });
+
+  it("loads a picture only when asked to", async () => {
+    const room = newRoom("picture");
+    const ann = await stage.enter("Ann", room);
+    const loads: string[] = [];
+    await ann.page.route("https://images.example.com/**", (route) => {
+      loads.push(route.request().url());
+      const body = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="30"></svg>';
+      return route.fulfill({ contentType: "image/svg+xml", body });
+    });
+    await ann.page.getByRole("button", { name: "Add a picture" }).click();
+    const address = ann.page.getByRole("textbox", { name: "Address of a picture" });
+    await address.fill("http://images.example.com/a.svg");
+    expect(await address.getAttribute("aria-invalid")).toBe("true");
+    expect(await ann.page.getByRole("button", { name: "Send" }).isDisabled()).toBe(true);
+    await address.fill("https://images.example.com/a.svg");
+    await ann.say("look at this");
+    await ann.sees("from images.example.com");
+    expect(loads).toEqual([]);
+    await ann.log.getByRole("button", { name: "Show" }).click();
+    await ann.log.getByRole("img", { name: "Picture from Ann" }).waitFor();
+    expect(loads).toEqual(["https://images.example.com/a.svg"]);
+    expect(ann.complaints).toEqual([]);
+  });
+
+  it("shows services' events in a line, deletions, and an operator's words", async () => {
+    const room = newRoom("events");
+    const ann = await stage.enter("Ann", room);
+    const bob = await stage.enter("Bob", room);
+    await rpc().call("RoomService/PublishEvent", { room_id: room, type: "table.result", data: { cards: [8, 1] } });
+    const event = bob.log.getByRole("listitem").filter({ hasText: "table.result" });
+    await event.getByText('{"cards":[8,1]}').click();
+    await event.getByText('"cards": [').waitFor();
+    await ann.say("oops");
+    await bob.sees("oops");
+    await ann.message("oops").hover();
+    await ann.message("oops").getByRole("button", { name: "Delete message" }).click();
+    for (const visitor of [ann, bob]) {
+      await visitor.sees("Message deleted");
+      expect(await visitor.message("oops").count()).toBe(0);
+    }
+    await rpc().call("AdminService/BroadcastNotice", { message: "maintenance at noon" });
+    await ann.page.getByText("maintenance at noon").waitFor();
+    await ann.page.getByRole("button", { name: "Dismiss notice" }).click();
+    await ann.page.getByText("maintenance at noon").waitFor({ state: "detached" });
+    expect([...ann.complaints, ...bob.complaints]).toEqual([]);
+  });
+
   it("comes with headers that keep scripts, frames and guesses of others out", async () => {
-    const response = await fetch(home());
-    expect(response.status).toBe(200);
-    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
-    const policy = response.headers.get("content-security-policy") ?? "";
-    expect(policy).toContain("default-src 'self'");
-    expect(policy).toContain("frame-ancestors 'none'");
-    expect(policy).not.toContain("unsafe");
-    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
-    expect(await response.text()).not.toMatch(/<script>|<style>| on\w+=| style=/);
-    for (const path of ["/nothing", "/../package.json", "/%2e%2e/package.json", "//etc/passwd", "/.env"]) {
-      expect([400, 404], path).toContain((await fetch(`${home()}${path}`)).status);
+    for (const path of ["/", "/duo"]) {
+      const response = await fetch(`${stage.home}${path}`);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+      const policy = response.headers.get("content-security-policy") ?? "";
+      expect(policy).toContain("default-src 'self'");
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).not.toContain("unsafe");
+      expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(await response.text()).not.toMatch(/<script>|<style>| on\w+=| style=/);
+    }
+    for (const path of ["/nothing", "/../package.json", "/%2e%2e/package.json", "//etc/passwd", "/.env", "/duo/"]) {
+      expect([400, 404], path).toContain((await fetch(`${stage.home}${path}`)).status);
     }
   });
 });
-
-async function enter(page: Page, room: string, name: string): Promise<void> {
-  await page.getByRole("textbox", { name: "Room" }).fill(room);
-  await page.getByRole("textbox", { name: "Your name" }).fill(name);
-  await page.getByRole("button", { name: "Enter" }).click();
-  await page.getByRole("heading", { name: room }).waitFor();
-}
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.getByRole("textbox", { name: "Message" }).fill(text);
-  await page.getByRole("button", { name: "Send" }).click();
-}

@@ -74,6 +74,11 @@ export class App {
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
   }
 
+  /** Puts the cursor where messages are written, unless that would bring up a keyboard on the screen. */
+  focus(): void {
+    if (matchMedia("(pointer: fine)").matches) this.#pane?.focus();
+  }
+
   #renderTitle(): void {
     const { active, unread } = this.#chat;
     const name = active === undefined ? "" : `${active.withUid === undefined ? "#" : ""}${active.name} · `;
@@ -118,7 +123,7 @@ export class App {
     fill(this.#thread, this.#pane.element);
     this.#renderHeader(thread, signal);
     fill(this.#members, withUid === undefined && membersPanel({ chat: this.#chat, thread, signal, onMember }));
-    if (matchMedia("(pointer: fine)").matches) this.#pane.focus();
+    this.focus();
   }
 
   #renderHeader(thread: Thread, signal: AbortSignal): void {
@@ -135,7 +140,8 @@ export class App {
     );
     renderOn([(listener) => thread.changes.on(listener)], signal, () => {
       const { count } = thread.roster;
-      about.textContent = room ? (count > 0 ? plural(count, "member") : "") : "Direct message";
+      const members = count > 0 ? plural(count, "member") : thread.status.name === "loading" ? "" : "Not a member";
+      about.textContent = room ? members : "Direct message";
     });
   }
 

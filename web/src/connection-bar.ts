@@ -19,26 +19,29 @@ export function connectionBar(options: {
   readonly isCut?: () => boolean;
 }): HTMLElement {
   const { chat, signal, onWay } = options;
-  const text = h("span", { class: "bar-text" });
+  const text = h("span", {});
+  // Part of what is seen, not of what is read out every second.
+  const countdown = h("span", { class: "countdown", "aria-live": "off" });
   const actions = h("span", { class: "bar-actions" });
-  const bar = h("div", { class: "bar", role: "status" }, icon("alert"), text, actions);
+  const bar = h("div", { class: "bar", role: "status" }, icon("alert"), text, countdown, actions);
   const openedAt = Date.now();
   let shown = "";
 
   const action = (label: string, act: () => void): HTMLElement =>
     h("button", { class: "button small", type: "button", onclick: act }, label);
 
-  /** The countdown changes often; the buttons must not, or they could not be clicked. */
   const show = (kind: string, words: string, ...buttons: readonly (() => HTMLElement)[]): void => {
+    if (kind === shown) return;
+    shown = kind;
     bar.hidden = kind === "";
     bar.dataset.kind = kind;
     text.textContent = words;
-    if (kind !== shown) fill(actions, ...buttons.map((make) => make()));
-    shown = kind;
+    fill(actions, ...buttons.map((make) => make()));
   };
 
   const render = (): void => {
     const { state } = chat;
+    countdown.textContent = state.name === "reconnecting" && !options.isCut?.() ? untilRetry(state.retryAt) : "";
     if (state.name === "live") show("", "");
     else if (options.isCut?.()) show("cut", "The line is cut. What you write waits here, and is sent once.");
     else if (state.name === "connecting") {
@@ -60,4 +63,9 @@ export function connectionBar(options: {
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   renderOn([(listener) => chat.changes.on(listener)], signal, render);
   return bar;
+}
+
+function untilRetry(retryAt: number): string {
+  const seconds = Math.ceil((retryAt - Date.now()) / 1_000);
+  return seconds > 0 ? `Next try in ${duration(seconds * 1_000)}.` : "Trying again …";
 }

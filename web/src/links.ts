@@ -7,7 +7,7 @@ export interface TextPart {
 
 const ADDRESS = /https?:\/\/[^\s<>"'`]+/giu;
 /** What ends a sentence rather than an address. */
-const TRAILING = /[.,;:!?)\]}'"…]+$/u;
+const TRAILING: ReadonlySet<string> = new Set(".,;:!?)]}'\"…");
 
 /** Splits a text into words and http(s) addresses. Joined together, the parts are the text. */
 export function splitLinks(text: string): TextPart[] {
@@ -25,7 +25,10 @@ export function splitLinks(text: string): TextPart[] {
 }
 
 function trimEnd(address: string): string {
-  const trimmed = address.replace(TRAILING, "");
+  // By hand: a pattern would look at a long row of dots once for each of them.
+  let end = address.length;
+  while (end > 0 && TRAILING.has(address.charAt(end - 1))) end--;
+  const trimmed = address.slice(0, end);
   // A bracket that was opened inside belongs to the address, as in Wikipedia's.
   return trimmed.includes("(") && address[trimmed.length] === ")" ? `${trimmed})` : trimmed;
 }

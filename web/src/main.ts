@@ -26,7 +26,7 @@ function enter(problem: string): void {
     themeButton: themeButton(saved),
     onEnter: (entry) => {
       remember(entry);
-      chat();
+      converse();
     },
   });
   document.title = "baccarat";
@@ -46,14 +46,14 @@ function remember(entry: Entry): void {
 }
 
 /** Connects and shows the rooms. */
-function chat(): void {
+function converse(): void {
   const ending = new AbortController();
   const toasts = new Toasts();
   const { profile, session, token } = saved;
   const marks = new ReadMarks();
   const host: ChatHost = {
     readSeq: (id) => saved.readMark(id),
-    onThreads: (chat) => saveThreads(chat),
+    onThreads: saveThreads,
     onRead: (thread) => marks.put(thread.id, thread.mark.seq),
     onSession: (session) => {
       saved.session = session;
@@ -95,8 +95,12 @@ function chat(): void {
   const { signal } = ending;
   addEventListener("hashchange", openRoom, { signal });
   addEventListener("pagehide", () => marks.save(), { signal });
-  document.addEventListener("visibilitychange", () => chat.setVisible(!document.hidden), { signal });
-  document.body.replaceChildren(new App({ chat, saved, toasts, signal, onWay }).element);
+  const look = (): void => chat.setVisible(!document.hidden);
+  document.addEventListener("visibilitychange", look, { signal });
+  look();
+  const app = new App({ chat, saved, toasts, signal, onWay });
+  document.body.replaceChildren(app.element);
+  app.focus();
 }
 
 function saveThreads({ rooms, active, activeId }: Chat): void {
@@ -134,5 +138,5 @@ function roomInAddress(): string | undefined {
 }
 
 // Last: what it uses is defined above.
-if (saved.session !== undefined || saved.token !== undefined) chat();
+if (saved.session !== undefined || saved.token !== undefined) converse();
 else enter("");

@@ -35,7 +35,8 @@ export function membersPanel(options: {
   renderOn([(listener) => thread.changes.on(listener)], options.signal, () => {
     const { members, count } = thread.roster;
     const self = chat.self?.uid;
-    fill(title, h("span", { class: "count" }, count.toLocaleString()), " here");
+    title.hidden = count === 0;
+    title.textContent = count === 0 ? "" : `${count.toLocaleString()} here`;
     const keyed = members.map((member) => ({
       key: member.uid,
       rev: `${member.username} ${member.avatarId ?? ""} ${member.uid === self}`,

@@ -207,9 +207,9 @@ export class Thread {
     }
   }
 
-  /** The user is typing. */
+  /** The user is typing. Rooms only: conversations carry no such hints. */
   type(): void {
-    if (this.#status.name === "ready") this.#room?.typing();
+    if (this.#status.name === "ready" && this.withUid === undefined) this.#room?.typing();
   }
 
   /** Loads more members of a large room; false when there are no more. */

@@ -68,8 +68,10 @@ export class TimelineView {
       now: Date.now(),
     });
     const host = { thread, self, onMember: this.#onMember };
-    this.#renderTop();
-    this.#keepPlace(() => syncList(this.#rows, rows, (row) => rowElement(row, host)));
+    this.#keepPlace(() => {
+      this.#renderTop();
+      syncList(this.#rows, rows, (row) => rowElement(row, host));
+    });
     this.#scroller.setAttribute("aria-busy", String(thread.status.name === "loading" || thread.loadingOlder));
     this.#refreshRoving();
     this.#renderJump();

@@ -26,7 +26,13 @@ const ENDINGS: ReadonlyMap<number, Ending> = new Map([
 
 /** Why something was refused, in words; the server's own words where the code says too little. */
 export function describeError(code: ErrorCode, message: string): string {
-  return ERRORS[code] ?? message;
+  return ERRORS[code] ?? sentence(message);
+}
+
+/** The server says things in lower case and without a full stop. */
+function sentence(words: string): string {
+  const begun = words.charAt(0).toLocaleUpperCase() + words.slice(1);
+  return /[.!?]$/.test(begun) || begun === "" ? begun : `${begun}.`;
 }
 
 const ERRORS: Partial<Record<ErrorCode, string>> = {

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Client } from "./client_pb.ts";
 import { file_baccarat_v1_client } from "./client_pb.ts";
+import type { AuditEvent } from "./moderation_pb.ts";
+import { file_baccarat_v1_moderation } from "./moderation_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/admin_service.proto.
  */
 export const file_baccarat_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9iYWNjYXJhdC92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtiYWNjYXJhdC52MSJqChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDdWlkGAMgASgJEg8KB3Jvb21faWQYBCABKAkSDwoHZWRnZV9pZBgFIAEoCSJUChNMaXN0Q2xpZW50c1Jlc3BvbnNlEiQKB2NsaWVudHMYASADKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlsKGERpc2Nvbm5lY3RDbGllbnRzUmVxdWVzdBILCgN1aWQYASABKAkSEQoJY2xpZW50X2lkGAIgASgJEg8KB2VkZ2VfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjEKGURpc2Nvbm5lY3RDbGllbnRzUmVzcG9uc2USFAoMZGlzY29ubmVjdGVkGAEgASgFIhIKEExpc3RFZGdlc1JlcXVlc3QiNQoRTGlzdEVkZ2VzUmVzcG9uc2USIAoFZWRnZXMYASADKAsyES5iYWNjYXJhdC52MS5FZGdlIrMBCgRFZGdlEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVuZXdfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29ubmVjdGlvbnMYBSABKAUSEAoIZHJhaW5pbmcYBiABKAgiKQoWQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJIhkKF0Jyb2FkY2FzdE5vdGljZVJlc3BvbnNlIhEKD0dldFN0YXRzUmVxdWVzdCJwChBHZXRTdGF0c1Jlc3BvbnNlEg8KB2NsaWVudHMYASABKAUSDQoFdXNlcnMYAiABKAUSDQoFcm9vbXMYAyABKAUSDwoHbWVtYmVycxgEIAEoBRINCgVlZGdlcxgFIAEoBRINCgVlcG9jaBgGIAEoCTLKAwoMQWRtaW5TZXJ2aWNlElUKC0xpc3RDbGllbnRzEh8uYmFjY2FyYXQudjEuTGlzdENsaWVudHNSZXF1ZXN0GiAuYmFjY2FyYXQudjEuTGlzdENsaWVudHNSZXNwb25zZSIDkAIBEmQKEURpc2Nvbm5lY3RDbGllbnRzEiUuYmFjY2FyYXQudjEuRGlzY29ubmVjdENsaWVudHNSZXF1ZXN0GiYuYmFjY2FyYXQudjEuRGlzY29ubmVjdENsaWVudHNSZXNwb25zZSIAEk8KCUxpc3RFZGdlcxIdLmJhY2NhcmF0LnYxLkxpc3RFZGdlc1JlcXVlc3QaHi5iYWNjYXJhdC52MS5MaXN0RWRnZXNSZXNwb25zZSIDkAIBEl4KD0Jyb2FkY2FzdE5vdGljZRIjLmJhY2NhcmF0LnYxLkJyb2FkY2FzdE5vdGljZVJlcXVlc3QaJC5iYWNjYXJhdC52MS5Ccm9hZGNhc3ROb3RpY2VSZXNwb25zZSIAEkwKCEdldFN0YXRzEhwuYmFjY2FyYXQudjEuR2V0U3RhdHNSZXF1ZXN0Gh0uYmFjY2FyYXQudjEuR2V0U3RhdHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_baccarat_v1_client, file_google_protobuf_timestamp]);
+  fileDesc("Ch9iYWNjYXJhdC92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtiYWNjYXJhdC52MSJqChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDdWlkGAMgASgJEg8KB3Jvb21faWQYBCABKAkSDwoHZWRnZV9pZBgFIAEoCSJUChNMaXN0Q2xpZW50c1Jlc3BvbnNlEiQKB2NsaWVudHMYASADKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlsKGERpc2Nvbm5lY3RDbGllbnRzUmVxdWVzdBILCgN1aWQYASABKAkSEQoJY2xpZW50X2lkGAIgASgJEg8KB2VkZ2VfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjEKGURpc2Nvbm5lY3RDbGllbnRzUmVzcG9uc2USFAoMZGlzY29ubmVjdGVkGAEgASgFIhIKEExpc3RFZGdlc1JlcXVlc3QiNQoRTGlzdEVkZ2VzUmVzcG9uc2USIAoFZWRnZXMYASADKAsyES5iYWNjYXJhdC52MS5FZGdlIrMBCgRFZGdlEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVuZXdfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29ubmVjdGlvbnMYBSABKAUSEAoIZHJhaW5pbmcYBiABKAgiKQoWQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJIhkKF0Jyb2FkY2FzdE5vdGljZVJlc3BvbnNlImwKFkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDwoHcm9vbV9pZBgDIAEoCRILCgN1aWQYBCABKAkSDQoFYWN0b3IYBSABKAkiWwoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYmFjY2FyYXQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiEQoPR2V0U3RhdHNSZXF1ZXN0InAKEEdldFN0YXRzUmVzcG9uc2USDwoHY2xpZW50cxgBIAEoBRINCgV1c2VycxgCIAEoBRINCgVyb29tcxgDIAEoBRIPCgdtZW1iZXJzGAQgASgFEg0KBWVkZ2VzGAUgASgFEg0KBWVwb2NoGAYgASgJMq0ECgxBZG1pblNlcnZpY2USVQoLTGlzdENsaWVudHMSHy5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1Jlc3BvbnNlIgOQAgESZAoRRGlzY29ubmVjdENsaWVudHMSJS5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1JlcXVlc3QaJi5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1Jlc3BvbnNlIgASTwoJTGlzdEVkZ2VzEh0uYmFjY2FyYXQudjEuTGlzdEVkZ2VzUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RFZGdlc1Jlc3BvbnNlIgOQAgESXgoPQnJvYWRjYXN0Tm90aWNlEiMuYmFjY2FyYXQudjEuQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBokLmJhY2NhcmF0LnYxLkJyb2FkY2FzdE5vdGljZVJlc3BvbnNlIgASYQoPTGlzdEF1ZGl0RXZlbnRzEiMuYmFjY2FyYXQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLmJhY2NhcmF0LnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgOQAgESTAoIR2V0U3RhdHMSHC5iYWNjYXJhdC52MS5HZXRTdGF0c1JlcXVlc3QaHS5iYWNjYXJhdC52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_google_protobuf_timestamp]);
 
 /**
  * ListClientsRequest is the request of ListClients.
@@ -286,6 +288,83 @@ export const BroadcastNoticeResponseSchema: GenMessage<BroadcastNoticeResponse> 
   messageDesc(file_baccarat_v1_admin_service, 8);
 
 /**
+ * ListAuditEventsRequest is the request of ListAuditEvents.
+ *
+ * @generated from message baccarat.v1.ListAuditEventsRequest
+ */
+export type ListAuditEventsRequest = Message<"baccarat.v1.ListAuditEventsRequest"> & {
+  /**
+   * Most events to return; 0 means 100, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the previous answer; empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only what was done in this room. Default: everywhere.
+   *
+   * @generated from field: string room_id = 3;
+   */
+  roomId: string;
+
+  /**
+   * Only what was done to this user. Default: to anyone.
+   *
+   * @generated from field: string uid = 4;
+   */
+  uid: string;
+
+  /**
+   * Only what `service:<token name>`, or a moderator of this uid, did. Default: by anyone.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message baccarat.v1.ListAuditEventsRequest.
+ * Use `create(ListAuditEventsRequestSchema)` to create a new message.
+ */
+export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 9);
+
+/**
+ * ListAuditEventsResponse is the response of ListAuditEvents.
+ *
+ * @generated from message baccarat.v1.ListAuditEventsResponse
+ */
+export type ListAuditEventsResponse = Message<"baccarat.v1.ListAuditEventsResponse"> & {
+  /**
+   * Events of this page, newest first.
+   *
+   * @generated from field: repeated baccarat.v1.AuditEvent events = 1;
+   */
+  events: AuditEvent[];
+
+  /**
+   * Where the next page (older) starts; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.ListAuditEventsResponse.
+ * Use `create(ListAuditEventsResponseSchema)` to create a new message.
+ */
+export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 10);
+
+/**
  * GetStatsRequest is the request of GetStats.
  *
  * @generated from message baccarat.v1.GetStatsRequest
@@ -298,7 +377,7 @@ export type GetStatsRequest = Message<"baccarat.v1.GetStatsRequest"> & {
  * Use `create(GetStatsRequestSchema)` to create a new message.
  */
 export const GetStatsRequestSchema: GenMessage<GetStatsRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 9);
+  messageDesc(file_baccarat_v1_admin_service, 11);
 
 /**
  * GetStatsResponse is the response of GetStats.
@@ -354,7 +433,7 @@ export type GetStatsResponse = Message<"baccarat.v1.GetStatsResponse"> & {
  * Use `create(GetStatsResponseSchema)` to create a new message.
  */
 export const GetStatsResponseSchema: GenMessage<GetStatsResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 10);
+  messageDesc(file_baccarat_v1_admin_service, 12);
 
 /**
  * AdminService is for operators: who is connected, which edges run, and words to everyone. Reads need scope `read`,
@@ -402,6 +481,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof BroadcastNoticeRequestSchema;
     output: typeof BroadcastNoticeResponseSchema;
+  },
+  /**
+   * ListAuditEvents pages through what moderators and operators did, newest first: the newest 10,000 of 90 days.
+   *
+   * @generated from rpc baccarat.v1.AdminService.ListAuditEvents
+   */
+  listAuditEvents: {
+    methodKind: "unary";
+    input: typeof ListAuditEventsRequestSchema;
+    output: typeof ListAuditEventsResponseSchema;
   },
   /**
    * GetStats returns how much is going on.

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Client, Profile } from "./client_pb.ts";
 import { file_baccarat_v1_client } from "./client_pb.ts";
+import type { AuditEvent, Ban, Invitation, Mute } from "./moderation_pb.ts";
+import { file_baccarat_v1_moderation } from "./moderation_pb.ts";
 import type { Room } from "./room_pb.ts";
 import { file_baccarat_v1_room } from "./room_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/control.proto.
  */
 export const file_baccarat_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("ChliYWNjYXJhdC92MS9jb250cm9sLnByb3RvEgtiYWNjYXJhdC52MSI+CgpSb29tUmVjb3JkEh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEg8KB2RlbGV0ZWQYAiABKAgixQEKC01lbWJlckVudHJ5Eg8KB3Jvb21faWQYASABKAkSJQoHcHJvZmlsZRgCIAEoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUSEQoJY2xpZW50X2lkGAMgASgJEhMKC2luY2FybmF0aW9uGAQgASgJEi4KCmVudGVyX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB2V2aWN0ZWQYBiABKAsyFS5iYWNjYXJhdC52MS5FdmljdGlvbiImCghFdmljdGlvbhIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkigwEKC0NsaWVudEVudHJ5EiMKBmNsaWVudBgBIAEoCzITLmJhY2NhcmF0LnYxLkNsaWVudBITCgtpbmNhcm5hdGlvbhgCIAEoCRIUCgxzZXNzaW9uX2hhc2gYAyABKAkSJAoGY2xvc2VkGAQgASgLMhQuYmFjY2FyYXQudjEuQ2xvc3VyZSItCgdDbG9zdXJlEhIKCmNsb3NlX2NvZGUYASABKAUSDgoGcmVhc29uGAIgASgJIrgBCglFZGdlTGVhc2USDwoHZWRnZV9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZW5ld190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjb25uZWN0aW9ucxgFIAEoBRIQCghkcmFpbmluZxgGIAEoCCJMCglFZGdlRmVuY2USDwoHZWRnZV9pZBgBIAEoCRIuCgpmZW5jZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJkCgpVc2VyUmVjb3JkEiUKB3Byb2ZpbGUYASABKAsyFC5iYWNjYXJhdC52MS5Qcm9maWxlEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJJCgxOb3RpY2VSZWNvcmQSDwoHbWVzc2FnZRgBIAEoCRIoCgRzZW50GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_baccarat_v1_client, file_baccarat_v1_room, file_google_protobuf_timestamp]);
+  fileDesc("ChliYWNjYXJhdC92MS9jb250cm9sLnByb3RvEgtiYWNjYXJhdC52MSI+CgpSb29tUmVjb3JkEh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEg8KB2RlbGV0ZWQYAiABKAgi9QEKC01lbWJlckVudHJ5Eg8KB3Jvb21faWQYASABKAkSJQoHcHJvZmlsZRgCIAEoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUSEQoJY2xpZW50X2lkGAMgASgJEhMKC2luY2FybmF0aW9uGAQgASgJEi4KCmVudGVyX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB2V2aWN0ZWQYBiABKAsyFS5iYWNjYXJhdC52MS5FdmljdGlvbhIuCgp3cml0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCImCghFdmljdGlvbhIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkigwEKC0NsaWVudEVudHJ5EiMKBmNsaWVudBgBIAEoCzITLmJhY2NhcmF0LnYxLkNsaWVudBITCgtpbmNhcm5hdGlvbhgCIAEoCRIUCgxzZXNzaW9uX2hhc2gYAyABKAkSJAoGY2xvc2VkGAQgASgLMhQuYmFjY2FyYXQudjEuQ2xvc3VyZSItCgdDbG9zdXJlEhIKCmNsb3NlX2NvZGUYASABKAUSDgoGcmVhc29uGAIgASgJIrgBCglFZGdlTGVhc2USDwoHZWRnZV9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZW5ld190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjb25uZWN0aW9ucxgFIAEoBRIQCghkcmFpbmluZxgGIAEoCCJMCglFZGdlRmVuY2USDwoHZWRnZV9pZBgBIAEoCRIuCgpmZW5jZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJkCgpVc2VyUmVjb3JkEiUKB3Byb2ZpbGUYASABKAsyFC5iYWNjYXJhdC52MS5Qcm9maWxlEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ0CgxDdXJzb3JSZWNvcmQSDQoFZXBvY2gYASABKAkSCwoDc2VxGAIgASgEEiYKBWFoZWFkGAMgAygLMhcuYmFjY2FyYXQudjEuQ3Vyc29ySGVhZBIRCgljbGllbnRfaWQYBCABKAkSDQoFZW5kZWQYBSABKAgiKgoKQ3Vyc29ySGVhZBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI+CgtCbG9ja1JlY29yZBIvCgtjcmVhdGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSQoMTm90aWNlUmVjb3JkEg8KB21lc3NhZ2UYASABKAkSKAoEc2VudBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKgoJQmFuUmVjb3JkEh0KA2JhbhgBIAEoCzIQLmJhY2NhcmF0LnYxLkJhbiJQCgpNdXRlUmVjb3JkEh8KBG11dGUYASABKAsyES5iYWNjYXJhdC52MS5NdXRlEiEKBmxpZnRlZBgCIAEoCzIRLmJhY2NhcmF0LnYxLkxpZnQiIgoETGlmdBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkiPwoQSW52aXRhdGlvblJlY29yZBIrCgppbnZpdGF0aW9uGAEgASgLMhcuYmFjY2FyYXQudjEuSW52aXRhdGlvbiI1CgtBdWRpdFJlY29yZBImCgVldmVudBgBIAEoCzIXLmJhY2NhcmF0LnYxLkF1ZGl0RXZlbnRiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_timestamp]);
 
 /**
  * RoomRecord is stored under room.<room>.
@@ -93,6 +95,13 @@ export type MemberEntry = Message<"baccarat.v1.MemberEntry"> & {
    * @generated from field: baccarat.v1.Eviction evicted = 6;
    */
   evicted?: Eviction | undefined;
+
+  /**
+   * When it was written, by the writer's clock: what a ban that ends by itself is held against, the same at every replica.
+   *
+   * @generated from field: google.protobuf.Timestamp write_time = 7;
+   */
+  writeTime?: Timestamp | undefined;
 };
 
 /**
@@ -313,6 +322,104 @@ export const UserRecordSchema: GenMessage<UserRecord> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_control, 7);
 
 /**
+ * CursorRecord is stored under cursor.<uid>: up to where the user was given direct messages. Written by edges.
+ *
+ * @generated from message baccarat.v1.CursorRecord
+ */
+export type CursorRecord = Message<"baccarat.v1.CursorRecord"> & {
+  /**
+   * Epoch of the log.
+   *
+   * @generated from field: string epoch = 1;
+   */
+  epoch: string;
+
+  /**
+   * Every direct event of the user up to here was given.
+   *
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * Conversations in which more than that was given, and up to where.
+   *
+   * @generated from field: repeated baccarat.v1.CursorHead ahead = 3;
+   */
+  ahead: CursorHead[];
+
+  /**
+   * Connection that wrote it.
+   *
+   * @generated from field: string client_id = 4;
+   */
+  clientId: string;
+
+  /**
+   * True when that connection is over.
+   *
+   * @generated from field: bool ended = 5;
+   */
+  ended: boolean;
+};
+
+/**
+ * Describes the message baccarat.v1.CursorRecord.
+ * Use `create(CursorRecordSchema)` to create a new message.
+ */
+export const CursorRecordSchema: GenMessage<CursorRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 8);
+
+/**
+ * CursorHead is up to where a user was given one conversation.
+ *
+ * @generated from message baccarat.v1.CursorHead
+ */
+export type CursorHead = Message<"baccarat.v1.CursorHead"> & {
+  /**
+   * The conversation.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * Seq of the last event given.
+   *
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message baccarat.v1.CursorHead.
+ * Use `create(CursorHeadSchema)` to create a new message.
+ */
+export const CursorHeadSchema: GenMessage<CursorHead> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 9);
+
+/**
+ * BlockRecord is stored under block.<uid>.<other>: the user takes no direct messages of the other.
+ *
+ * @generated from message baccarat.v1.BlockRecord
+ */
+export type BlockRecord = Message<"baccarat.v1.BlockRecord"> & {
+  /**
+   * When it was decided.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 1;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.BlockRecord.
+ * Use `create(BlockRecordSchema)` to create a new message.
+ */
+export const BlockRecordSchema: GenMessage<BlockRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 10);
+
+/**
  * NoticeRecord is stored under notice: the latest words to everyone.
  *
  * @generated from message baccarat.v1.NoticeRecord
@@ -338,5 +445,125 @@ export type NoticeRecord = Message<"baccarat.v1.NoticeRecord"> & {
  * Use `create(NoticeRecordSchema)` to create a new message.
  */
 export const NoticeRecordSchema: GenMessage<NoticeRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 8);
+  messageDesc(file_baccarat_v1_control, 11);
+
+/**
+ * BanRecord is stored under ban.<room>.<uid>. Entries of the user that come later in the log do not count, unless they
+ * were written when the ban had ended by itself.
+ *
+ * @generated from message baccarat.v1.BanRecord
+ */
+export type BanRecord = Message<"baccarat.v1.BanRecord"> & {
+  /**
+   * The ban.
+   *
+   * @generated from field: baccarat.v1.Ban ban = 1;
+   */
+  ban?: Ban | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.BanRecord.
+ * Use `create(BanRecordSchema)` to create a new message.
+ */
+export const BanRecordSchema: GenMessage<BanRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 12);
+
+/**
+ * MuteRecord is stored under mute.<room>.<uid>.
+ *
+ * @generated from message baccarat.v1.MuteRecord
+ */
+export type MuteRecord = Message<"baccarat.v1.MuteRecord"> & {
+  /**
+   * The mute.
+   *
+   * @generated from field: baccarat.v1.Mute mute = 1;
+   */
+  mute?: Mute | undefined;
+
+  /**
+   * Set when it was lifted, so that the members are told by whom. Such a key is deleted later.
+   *
+   * @generated from field: baccarat.v1.Lift lifted = 2;
+   */
+  lifted?: Lift | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.MuteRecord.
+ * Use `create(MuteRecordSchema)` to create a new message.
+ */
+export const MuteRecordSchema: GenMessage<MuteRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 13);
+
+/**
+ * Lift says that something no longer holds.
+ *
+ * @generated from message baccarat.v1.Lift
+ */
+export type Lift = Message<"baccarat.v1.Lift"> & {
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * Who decided.
+   *
+   * @generated from field: string by = 2;
+   */
+  by: string;
+};
+
+/**
+ * Describes the message baccarat.v1.Lift.
+ * Use `create(LiftSchema)` to create a new message.
+ */
+export const LiftSchema: GenMessage<Lift> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 14);
+
+/**
+ * InvitationRecord is stored under invite.<room>.<uid>.
+ *
+ * @generated from message baccarat.v1.InvitationRecord
+ */
+export type InvitationRecord = Message<"baccarat.v1.InvitationRecord"> & {
+  /**
+   * The invitation.
+   *
+   * @generated from field: baccarat.v1.Invitation invitation = 1;
+   */
+  invitation?: Invitation | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.InvitationRecord.
+ * Use `create(InvitationRecordSchema)` to create a new message.
+ */
+export const InvitationRecordSchema: GenMessage<InvitationRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 15);
+
+/**
+ * AuditRecord is stored under audit.<id>: the order of the log is that of the acts.
+ *
+ * @generated from message baccarat.v1.AuditRecord
+ */
+export type AuditRecord = Message<"baccarat.v1.AuditRecord"> & {
+  /**
+   * What was done.
+   *
+   * @generated from field: baccarat.v1.AuditEvent event = 1;
+   */
+  event?: AuditEvent | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.AuditRecord.
+ * Use `create(AuditRecordSchema)` to create a new message.
+ */
+export const AuditRecordSchema: GenMessage<AuditRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 16);
 

@@ -10,6 +10,12 @@ import type { ErrorReason } from "./errors_pb.ts";
 import { file_baccarat_v1_errors } from "./errors_pb.ts";
 import type { Event, Position } from "./event_pb.ts";
 import { file_baccarat_v1_event } from "./event_pb.ts";
+import type { Conversation } from "./frames_pb.ts";
+import { file_baccarat_v1_frames } from "./frames_pb.ts";
+import type { Room } from "./room_pb.ts";
+import { file_baccarat_v1_room } from "./room_pb.ts";
+import type { BanMemberRequest, KickMemberRequest, MuteMemberRequest, UnbanMemberRequest, UnmuteMemberRequest, UpdateRoomRequest } from "./room_service_pb.ts";
+import { file_baccarat_v1_room_service } from "./room_service_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -18,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/edge_service.proto.
  */
 export const file_baccarat_v1_edge_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYWNjYXJhdC92MS9lZGdlX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIl4KDUF0dGFjaFJlcXVlc3QSIQoFaGVsbG8YASABKAsyEi5iYWNjYXJhdC52MS5IZWxsbxIqCghjb21tYW5kcxgCIAMoCzIYLmJhY2NhcmF0LnYxLkVkZ2VDb21tYW5kIi0KBUhlbGxvEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAki3gMKC0VkZ2VDb21tYW5kEhIKCnJlcXVlc3RfaWQYASABKA0SJwoHY29ubmVjdBgCIAEoCzIULmJhY2NhcmF0LnYxLkNvbm5lY3RIABItCgpkaXNjb25uZWN0GAMgASgLMhcuYmFjY2FyYXQudjEuRGlzY29ubmVjdEgAEiEKBGpvaW4YBCABKAsyES5iYWNjYXJhdC52MS5Kb2luSAASIwoFbGVhdmUYBSABKAsyEi5iYWNjYXJhdC52MS5MZWF2ZUgAEiEKBGhvbGQYBiABKAsyES5iYWNjYXJhdC52MS5Ib2xkSAASKAoIc3luY19lbmQYByABKAsyFC5iYWNjYXJhdC52MS5TeW5jRW5kSAASMAoMcmVhZF9tZW1iZXJzGAggASgLMhguYmFjY2FyYXQudjEuUmVhZE1lbWJlcnNIABIuCgtyZWFkX2V2ZW50cxgJIAEoCzIXLmJhY2NhcmF0LnYxLlJlYWRFdmVudHNIABIlCgZkZWxldGUYCiABKAsyEy5iYWNjYXJhdC52MS5EZWxldGVIABI6ChFvcGVuX2NvbnZlcnNhdGlvbhgLIAEoCzIdLmJhY2NhcmF0LnYxLk9wZW5Db252ZXJzYXRpb25IAEIJCgdjb21tYW5kInkKB0Nvbm5lY3QSIwoGY2xpZW50GAEgASgLMhMuYmFjY2FyYXQudjEuQ2xpZW50EhQKDHNlc3Npb25faGFzaBgCIAEoCRINCgVyb2xlcxgDIAMoCRINCgVyb29tcxgEIAMoCRIVCg1yb29tc19saW1pdGVkGAUgASgIIi8KCkRpc2Nvbm5lY3QSEQoJY2xpZW50X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJ2CgRKb2luEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhMKC3dhbnRfZXZlbnRzGAMgASgIEiQKBXNpbmNlGAQgASgLMhUuYmFjY2FyYXQudjEuUG9zaXRpb24SDwoHaGlzdG9yeRgFIAEoBSI7CgVMZWF2ZRIRCgljbGllbnRfaWQYASABKAkSDwoHcm9vbV9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiKgoESG9sZBIRCgljbGllbnRfaWQYASABKAkSDwoHcm9vbV9pZBgCIAEoCSIJCgdTeW5jRW5kIlgKC1JlYWRNZW1iZXJzEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIncKClJlYWRFdmVudHMSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSEgoKYmVmb3JlX3NlcRgDIAEoBBIRCglhZnRlcl9zZXEYBCABKAQSDwoHZm9yd2FyZBgFIAEoCBINCgVsaW1pdBgGIAEoBSI5CgZEZWxldGUSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSCwoDc2VxGAMgASgEIjUKEE9wZW5Db252ZXJzYXRpb24SEQoJY2xpZW50X2lkGAEgASgJEg4KBnRvX3VpZBgCIAEoCSI6Cg5BdHRhY2hSZXNwb25zZRIoCgd1cGRhdGVzGAEgAygLMhcuYmFjY2FyYXQudjEuRWRnZVVwZGF0ZSKFBAoKRWRnZVVwZGF0ZRIpCghhdHRhY2hlZBgBIAEoCzIVLmJhY2NhcmF0LnYxLkF0dGFjaGVkSAASIwoFcmVwbHkYAiABKAsyEi5iYWNjYXJhdC52MS5SZXBseUgAEjQKDm1lbWJlcl9lbnRlcmVkGAMgASgLMhouYmFjY2FyYXQudjEuTWVtYmVyRW50ZXJlZEgAEjIKDW1lbWJlcl9leGl0ZWQYBCABKAsyGS5iYWNjYXJhdC52MS5NZW1iZXJFeGl0ZWRIABInCgdldmljdGVkGAUgASgLMhQuYmFjY2FyYXQudjEuRXZpY3RlZEgAEjEKDGRpc2Nvbm5lY3RlZBgGIAEoCzIZLmJhY2NhcmF0LnYxLkRpc2Nvbm5lY3RlZEgAEi4KC3Jvb21fcG9saWN5GAcgASgLMhcuYmFjY2FyYXQudjEuUm9vbVBvbGljeUgAEiUKBm5vdGljZRgIIAEoCzITLmJhY2NhcmF0LnYxLk5vdGljZUgAEiUKBmZlbmNlZBgJIAEoCzITLmJhY2NhcmF0LnYxLkZlbmNlZEgAEjIKDXJvb21fc25hcHNob3QYCiABKAsyGS5iYWNjYXJhdC52MS5Sb29tU25hcHNob3RIABIlCgZkaWdlc3QYCyABKAsyEy5iYWNjYXJhdC52MS5EaWdlc3RIAEIICgZ1cGRhdGUiGQoIQXR0YWNoZWQSDQoFZXBvY2gYASABKAkimQIKBVJlcGx5EhIKCnJlcXVlc3RfaWQYASABKA0SJwoHZmFpbHVyZRgCIAEoCzIULmJhY2NhcmF0LnYxLkZhaWx1cmVIABIhCgRkb25lGAMgASgLMhEuYmFjY2FyYXQudjEuRG9uZUgAEiUKBmpvaW5lZBgEIAEoCzITLmJhY2NhcmF0LnYxLkpvaW5lZEgAEisKB21lbWJlcnMYBSABKAsyGC5iYWNjYXJhdC52MS5NZW1iZXJzUGFnZUgAEikKBmV2ZW50cxgGIAEoCzIXLmJhY2NhcmF0LnYxLkV2ZW50c1BhZ2VIABInCglwdWJsaXNoZWQYByABKAsyEi5iYWNjYXJhdC52MS5FdmVudEgAQggKBnJlc3VsdCJcCgdGYWlsdXJlEigKBnJlYXNvbhgBIAEoDjIYLmJhY2NhcmF0LnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYAyABKAUiBgoERG9uZSKNAgoGSm9pbmVkEicKBnBvbGljeRgBIAEoCzIXLmJhY2NhcmF0LnYxLlJvb21Qb2xpY3kSEQoJbW9kZXJhdG9yGAIgASgIEi8KC211dGVkX3VudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjb3VudBgEIAEoBRIkCgdtZW1iZXJzGAUgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEg0KBWVwb2NoGAYgASgJEgsKA3NlcRgHIAEoBBIiCgZldmVudHMYCCADKAsyEi5iYWNjYXJhdC52MS5FdmVudBIRCglyZWNvdmVyZWQYCSABKAgSDgoGcmVhc29uGAogASgJIkMKClJvb21Qb2xpY3kSDwoHcm9vbV9pZBgBIAEoCRIOCgZmcm96ZW4YAiABKAgSFAoMc2xvd19tb2RlX21zGAMgASgFIlsKC01lbWJlcnNQYWdlEiQKB21lbWJlcnMYASADKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWNvdW50GAMgASgFIlEKCkV2ZW50c1BhZ2USIgoGZXZlbnRzGAEgAygLMhIuYmFjY2FyYXQudjEuRXZlbnQSEAoIaGFzX21vcmUYAiABKAgSDQoFZXBvY2gYAyABKAkiVAoNTWVtYmVyRW50ZXJlZBIPCgdyb29tX2lkGAEgASgJEiMKBm1lbWJlchgCIAEoCzITLmJhY2NhcmF0LnYxLk1lbWJlchINCgVjb3VudBgDIAEoBSJjCgxNZW1iZXJFeGl0ZWQSDwoHcm9vbV9pZBgBIAEoCRIjCgZtZW1iZXIYAiABKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISDQoFY291bnQYAyABKAUSDgoGcmVhc29uGAQgASgJIkkKB0V2aWN0ZWQSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSDgoGcmVhc29uGAMgASgJEgoKAmJ5GAQgASgJIkUKDERpc2Nvbm5lY3RlZBIRCgljbGllbnRfaWQYASABKAkSEgoKY2xvc2VfY29kZRgCIAEoBRIOCgZyZWFzb24YAyABKAkiQwoGTm90aWNlEg8KB21lc3NhZ2UYASABKAkSKAoEc2VudBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiCAoGRmVuY2VkImwKDFJvb21TbmFwc2hvdBInCgZwb2xpY3kYASABKAsyFy5iYWNjYXJhdC52MS5Sb29tUG9saWN5Eg0KBWNvdW50GAIgASgFEiQKB21lbWJlcnMYAyADKAsyEy5iYWNjYXJhdC52MS5NZW1iZXIiLgoGRGlnZXN0EiQKBWhlYWRzGAEgAygLMhUuYmFjY2FyYXQudjEuUm9vbUhlYWQiKAoIUm9vbUhlYWQSDwoHcm9vbV9pZBgBIAEoCRILCgNzZXEYAiABKAQyVgoLRWRnZVNlcnZpY2USRwoGQXR0YWNoEhouYmFjY2FyYXQudjEuQXR0YWNoUmVxdWVzdBobLmJhY2NhcmF0LnYxLkF0dGFjaFJlc3BvbnNlIgAoATABYgZwcm90bzM", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_google_protobuf_timestamp]);
+  fileDesc("Ch5iYWNjYXJhdC92MS9lZGdlX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIl4KDUF0dGFjaFJlcXVlc3QSIQoFaGVsbG8YASABKAsyEi5iYWNjYXJhdC52MS5IZWxsbxIqCghjb21tYW5kcxgCIAMoCzIYLmJhY2NhcmF0LnYxLkVkZ2VDb21tYW5kIi0KBUhlbGxvEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkinQUKC0VkZ2VDb21tYW5kEhIKCnJlcXVlc3RfaWQYASABKA0SJwoHY29ubmVjdBgCIAEoCzIULmJhY2NhcmF0LnYxLkNvbm5lY3RIABItCgpkaXNjb25uZWN0GAMgASgLMhcuYmFjY2FyYXQudjEuRGlzY29ubmVjdEgAEiEKBGpvaW4YBCABKAsyES5iYWNjYXJhdC52MS5Kb2luSAASIwoFbGVhdmUYBSABKAsyEi5iYWNjYXJhdC52MS5MZWF2ZUgAEiEKBGhvbGQYBiABKAsyES5iYWNjYXJhdC52MS5Ib2xkSAASKAoIc3luY19lbmQYByABKAsyFC5iYWNjYXJhdC52MS5TeW5jRW5kSAASMAoMcmVhZF9tZW1iZXJzGAggASgLMhguYmFjY2FyYXQudjEuUmVhZE1lbWJlcnNIABIuCgtyZWFkX2V2ZW50cxgJIAEoCzIXLmJhY2NhcmF0LnYxLlJlYWRFdmVudHNIABIlCgZkZWxldGUYCiABKAsyEy5iYWNjYXJhdC52MS5EZWxldGVIABI6ChFvcGVuX2NvbnZlcnNhdGlvbhgLIAEoCzIdLmJhY2NhcmF0LnYxLk9wZW5Db252ZXJzYXRpb25IABIoCghjYXRjaF91cBgMIAEoCzIULmJhY2NhcmF0LnYxLkNhdGNoVXBIABI8ChJsaXN0X2NvbnZlcnNhdGlvbnMYDSABKAsyHi5iYWNjYXJhdC52MS5MaXN0Q29udmVyc2F0aW9uc0gAEioKCXNldF9ibG9jaxgOIAEoCzIVLmJhY2NhcmF0LnYxLlNldEJsb2NrSAASKQoIbW9kZXJhdGUYFCABKAsyFS5iYWNjYXJhdC52MS5Nb2RlcmF0ZUgAQgkKB2NvbW1hbmQieQoHQ29ubmVjdBIjCgZjbGllbnQYASABKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFAoMc2Vzc2lvbl9oYXNoGAIgASgJEg0KBXJvbGVzGAMgAygJEg0KBXJvb21zGAQgAygJEhUKDXJvb21zX2xpbWl0ZWQYBSABKAgiLwoKRGlzY29ubmVjdBIRCgljbGllbnRfaWQYASABKAkSDgoGcmVhc29uGAIgASgJInYKBEpvaW4SEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSEwoLd2FudF9ldmVudHMYAyABKAgSJAoFc2luY2UYBCABKAsyFS5iYWNjYXJhdC52MS5Qb3NpdGlvbhIPCgdoaXN0b3J5GAUgASgFIjsKBUxlYXZlEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIqCgRIb2xkEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJIh0KB1N5bmNFbmQSEgoKZGlyZWN0X3NlcRgBIAEoBCJYCgtSZWFkTWVtYmVycxIRCgljbGllbnRfaWQYASABKAkSDwoHcm9vbV9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCSJ3CgpSZWFkRXZlbnRzEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhIKCmJlZm9yZV9zZXEYAyABKAQSEQoJYWZ0ZXJfc2VxGAQgASgEEg8KB2ZvcndhcmQYBSABKAgSDQoFbGltaXQYBiABKAUiOQoGRGVsZXRlEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEgsKA3NlcRgDIAEoBCI1ChBPcGVuQ29udmVyc2F0aW9uEhEKCWNsaWVudF9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAki8gIKCE1vZGVyYXRlEhEKCWNsaWVudF9pZBgBIAEoCRI1CgtraWNrX21lbWJlchgCIAEoCzIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0SAASMwoKYmFuX21lbWJlchgDIAEoCzIdLmJhY2NhcmF0LnYxLkJhbk1lbWJlclJlcXVlc3RIABI3Cgx1bmJhbl9tZW1iZXIYBCABKAsyHy5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlcXVlc3RIABI1CgttdXRlX21lbWJlchgFIAEoCzIeLmJhY2NhcmF0LnYxLk11dGVNZW1iZXJSZXF1ZXN0SAASOQoNdW5tdXRlX21lbWJlchgGIAEoCzIgLmJhY2NhcmF0LnYxLlVubXV0ZU1lbWJlclJlcXVlc3RIABI1Cgt1cGRhdGVfcm9vbRgHIAEoCzIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0SABCBQoDYWN0IkIKB0NhdGNoVXASEQoJY2xpZW50X2lkGAEgASgJEiQKBXNpbmNlGAIgASgLMhUuYmFjY2FyYXQudjEuUG9zaXRpb24iTQoRTGlzdENvbnZlcnNhdGlvbnMSEQoJY2xpZW50X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIjsKCFNldEJsb2NrEhEKCWNsaWVudF9pZBgBIAEoCRILCgN1aWQYAiABKAkSDwoHYmxvY2tlZBgDIAEoCCI6Cg5BdHRhY2hSZXNwb25zZRIoCgd1cGRhdGVzGAEgAygLMhcuYmFjY2FyYXQudjEuRWRnZVVwZGF0ZSKfBQoKRWRnZVVwZGF0ZRIpCghhdHRhY2hlZBgBIAEoCzIVLmJhY2NhcmF0LnYxLkF0dGFjaGVkSAASIwoFcmVwbHkYAiABKAsyEi5iYWNjYXJhdC52MS5SZXBseUgAEjQKDm1lbWJlcl9lbnRlcmVkGAMgASgLMhouYmFjY2FyYXQudjEuTWVtYmVyRW50ZXJlZEgAEjIKDW1lbWJlcl9leGl0ZWQYBCABKAsyGS5iYWNjYXJhdC52MS5NZW1iZXJFeGl0ZWRIABInCgdldmljdGVkGAUgASgLMhQuYmFjY2FyYXQudjEuRXZpY3RlZEgAEjEKDGRpc2Nvbm5lY3RlZBgGIAEoCzIZLmJhY2NhcmF0LnYxLkRpc2Nvbm5lY3RlZEgAEi4KC3Jvb21fcG9saWN5GAcgASgLMhcuYmFjY2FyYXQudjEuUm9vbVBvbGljeUgAEiUKBm5vdGljZRgIIAEoCzITLmJhY2NhcmF0LnYxLk5vdGljZUgAEiUKBmZlbmNlZBgJIAEoCzITLmJhY2NhcmF0LnYxLkZlbmNlZEgAEjIKDXJvb21fc25hcHNob3QYCiABKAsyGS5iYWNjYXJhdC52MS5Sb29tU25hcHNob3RIABIlCgZkaWdlc3QYCyABKAsyEy5iYWNjYXJhdC52MS5EaWdlc3RIABIyCg1ibG9ja19jaGFuZ2VkGAwgASgLMhkuYmFjY2FyYXQudjEuQmxvY2tDaGFuZ2VkSAASMgoNbWVtYmVyX3BvbGljeRgUIAEoCzIZLmJhY2NhcmF0LnYxLk1lbWJlclBvbGljeUgAEjAKDHJvb21fY2hhbmdlZBgVIAEoCzIYLmJhY2NhcmF0LnYxLlJvb21DaGFuZ2VkSABCCAoGdXBkYXRlIhkKCEF0dGFjaGVkEg0KBWVwb2NoGAEgASgJIv4CCgVSZXBseRISCgpyZXF1ZXN0X2lkGAEgASgNEicKB2ZhaWx1cmUYAiABKAsyFC5iYWNjYXJhdC52MS5GYWlsdXJlSAASIQoEZG9uZRgDIAEoCzIRLmJhY2NhcmF0LnYxLkRvbmVIABIlCgZqb2luZWQYBCABKAsyEy5iYWNjYXJhdC52MS5Kb2luZWRIABIrCgdtZW1iZXJzGAUgASgLMhguYmFjY2FyYXQudjEuTWVtYmVyc1BhZ2VIABIpCgZldmVudHMYBiABKAsyFy5iYWNjYXJhdC52MS5FdmVudHNQYWdlSAASJwoJcHVibGlzaGVkGAcgASgLMhIuYmFjY2FyYXQudjEuRXZlbnRIABIqCgljYXVnaHRfdXAYCCABKAsyFS5iYWNjYXJhdC52MS5DYXVnaHRVcEgAEjcKDWNvbnZlcnNhdGlvbnMYCSABKAsyHi5iYWNjYXJhdC52MS5Db252ZXJzYXRpb25zUGFnZUgAQggKBnJlc3VsdCJcCgdGYWlsdXJlEigKBnJlYXNvbhgBIAEoDjIYLmJhY2NhcmF0LnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYAyABKAUiBgoERG9uZSKcAgoGSm9pbmVkEicKBnBvbGljeRgBIAEoCzIXLmJhY2NhcmF0LnYxLlJvb21Qb2xpY3kSEQoJbW9kZXJhdG9yGAIgASgIEi8KC211dGVkX3VudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjb3VudBgEIAEoBRIkCgdtZW1iZXJzGAUgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEg0KBWVwb2NoGAYgASgJEgsKA3NlcRgHIAEoBBIiCgZldmVudHMYCCADKAsyEi5iYWNjYXJhdC52MS5FdmVudBIRCglyZWNvdmVyZWQYCSABKAgSDgoGcmVhc29uGAogASgJEg0KBW11dGVkGAsgASgIIogBCgxNZW1iZXJQb2xpY3kSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDQoFbXV0ZWQYAyABKAgSLwoLbXV0ZWRfdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgoKAmJ5GAUgASgJEg4KBnJlYXNvbhgGIAEoCSIuCgtSb29tQ2hhbmdlZBIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJDCgpSb29tUG9saWN5Eg8KB3Jvb21faWQYASABKAkSDgoGZnJvemVuGAIgASgIEhQKDHNsb3dfbW9kZV9tcxgDIAEoBSJbCgtNZW1iZXJzUGFnZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJRCgpFdmVudHNQYWdlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhAKCGhhc19tb3JlGAIgASgIEg0KBWVwb2NoGAMgASgJIqgBCghDYXVnaHRVcBIwCg1jb252ZXJzYXRpb25zGAEgAygLMhkuYmFjY2FyYXQudjEuQ29udmVyc2F0aW9uEgsKA3NlcRgCIAEoBBIiCgZldmVudHMYAyADKAsyEi5iYWNjYXJhdC52MS5FdmVudBIRCgl0cnVuY2F0ZWQYBCADKAkSEgoKbW9yZV9yb29tcxgFIAEoCBISCgpjdXJzb3Jfc2VxGAYgASgEIl4KEUNvbnZlcnNhdGlvbnNQYWdlEjAKDWNvbnZlcnNhdGlvbnMYASADKAsyGS5iYWNjYXJhdC52MS5Db252ZXJzYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKDU1lbWJlckVudGVyZWQSDwoHcm9vbV9pZBgBIAEoCRIjCgZtZW1iZXIYAiABKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISDQoFY291bnQYAyABKAUiYwoMTWVtYmVyRXhpdGVkEg8KB3Jvb21faWQYASABKAkSIwoGbWVtYmVyGAIgASgLMhMuYmFjY2FyYXQudjEuTWVtYmVyEg0KBWNvdW50GAMgASgFEg4KBnJlYXNvbhgEIAEoCSJJCgdFdmljdGVkEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIKCgJieRgEIAEoCSJFCgxEaXNjb25uZWN0ZWQSEQoJY2xpZW50X2lkGAEgASgJEhIKCmNsb3NlX2NvZGUYAiABKAUSDgoGcmVhc29uGAMgASgJIkMKBk5vdGljZRIPCgdtZXNzYWdlGAEgASgJEigKBHNlbnQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIggKBkZlbmNlZCKWAQoMUm9vbVNuYXBzaG90EicKBnBvbGljeRgBIAEoCzIXLmJhY2NhcmF0LnYxLlJvb21Qb2xpY3kSDQoFY291bnQYAiABKAUSJAoHbWVtYmVycxgDIAMoCzITLmJhY2NhcmF0LnYxLk1lbWJlchIoCgVtdXRlZBgEIAMoCzIZLmJhY2NhcmF0LnYxLk1lbWJlclBvbGljeSJKCgZEaWdlc3QSJAoFaGVhZHMYASADKAsyFS5iYWNjYXJhdC52MS5Sb29tSGVhZBINCgVhZnRlchgCIAEoBBILCgNzZXEYAyABKAQiQQoMQmxvY2tDaGFuZ2VkEgsKA3VpZBgBIAEoCRITCgtibG9ja2VkX3VpZBgCIAEoCRIPCgdibG9ja2VkGAMgASgIIigKCFJvb21IZWFkEg8KB3Jvb21faWQYASABKAkSCwoDc2VxGAIgASgEMlYKC0VkZ2VTZXJ2aWNlEkcKBkF0dGFjaBIaLmJhY2NhcmF0LnYxLkF0dGFjaFJlcXVlc3QaGy5iYWNjYXJhdC52MS5BdHRhY2hSZXNwb25zZSIAKAEwAWIGcHJvdG8z", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_frames, file_baccarat_v1_room, file_baccarat_v1_room_service, file_google_protobuf_timestamp]);
 
 /**
  * AttachRequest is a batch from an edge.
@@ -174,6 +180,38 @@ export type EdgeCommand = Message<"baccarat.v1.EdgeCommand"> & {
      */
     value: OpenConversation;
     case: "openConversation";
+  } | {
+    /**
+     * A client that may have been away wants its direct messages. Reply: caught_up.
+     *
+     * @generated from field: baccarat.v1.CatchUp catch_up = 12;
+     */
+    value: CatchUp;
+    case: "catchUp";
+  } | {
+    /**
+     * A client reads its conversations. Reply: conversations.
+     *
+     * @generated from field: baccarat.v1.ListConversations list_conversations = 13;
+     */
+    value: ListConversations;
+    case: "listConversations";
+  } | {
+    /**
+     * A client blocks another user's direct messages, or lets them through again. Reply: done.
+     *
+     * @generated from field: baccarat.v1.SetBlock set_block = 14;
+     */
+    value: SetBlock;
+    case: "setBlock";
+  } | {
+    /**
+     * A client moderates a room. Reply: done.
+     *
+     * @generated from field: baccarat.v1.Moderate moderate = 20;
+     */
+    value: Moderate;
+    case: "moderate";
   } | { case: undefined; value?: undefined };
 };
 
@@ -379,6 +417,13 @@ export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
  * @generated from message baccarat.v1.SyncEnd
  */
 export type SyncEnd = Message<"baccarat.v1.SyncEnd"> & {
+  /**
+   * Position up to which the edge's users were given every direct event: a digest tells of those that came later. 0 when
+   * not known.
+   *
+   * @generated from field: uint64 direct_seq = 1;
+   */
+  directSeq: bigint;
 };
 
 /**
@@ -550,6 +595,180 @@ export const OpenConversationSchema: GenMessage<OpenConversation> = /*@__PURE__*
   messageDesc(file_baccarat_v1_edge_service, 12);
 
 /**
+ * Moderate is what a moderator does in a room, the same as services ask for.
+ *
+ * @generated from message baccarat.v1.Moderate
+ */
+export type Moderate = Message<"baccarat.v1.Moderate"> & {
+  /**
+   * The connection that asks.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * What is to be done.
+   *
+   * @generated from oneof baccarat.v1.Moderate.act
+   */
+  act: {
+    /**
+     * Take a user out.
+     *
+     * @generated from field: baccarat.v1.KickMemberRequest kick_member = 2;
+     */
+    value: KickMemberRequest;
+    case: "kickMember";
+  } | {
+    /**
+     * Keep a user out.
+     *
+     * @generated from field: baccarat.v1.BanMemberRequest ban_member = 3;
+     */
+    value: BanMemberRequest;
+    case: "banMember";
+  } | {
+    /**
+     * Lift a ban.
+     *
+     * @generated from field: baccarat.v1.UnbanMemberRequest unban_member = 4;
+     */
+    value: UnbanMemberRequest;
+    case: "unbanMember";
+  } | {
+    /**
+     * Keep a user from writing.
+     *
+     * @generated from field: baccarat.v1.MuteMemberRequest mute_member = 5;
+     */
+    value: MuteMemberRequest;
+    case: "muteMember";
+  } | {
+    /**
+     * Lift a mute.
+     *
+     * @generated from field: baccarat.v1.UnmuteMemberRequest unmute_member = 6;
+     */
+    value: UnmuteMemberRequest;
+    case: "unmuteMember";
+  } | {
+    /**
+     * Change settings; moderators may change `frozen` and `slow_mode_ms`.
+     *
+     * @generated from field: baccarat.v1.UpdateRoomRequest update_room = 7;
+     */
+    value: UpdateRoomRequest;
+    case: "updateRoom";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message baccarat.v1.Moderate.
+ * Use `create(ModerateSchema)` to create a new message.
+ */
+export const ModerateSchema: GenMessage<Moderate> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 13);
+
+/**
+ * CatchUp asks what a user missed of its direct conversations. The edge hears them live since before it asked.
+ *
+ * @generated from message baccarat.v1.CatchUp
+ */
+export type CatchUp = Message<"baccarat.v1.CatchUp"> & {
+  /**
+   * The connection that asks.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * Position the client has everything up to. Absent, of another log or beyond this one's end: the user's cursor.
+   *
+   * @generated from field: baccarat.v1.Position since = 2;
+   */
+  since?: Position | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.CatchUp.
+ * Use `create(CatchUpSchema)` to create a new message.
+ */
+export const CatchUpSchema: GenMessage<CatchUp> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 14);
+
+/**
+ * ListConversations reads a page of a user's conversations, latest first.
+ *
+ * @generated from message baccarat.v1.ListConversations
+ */
+export type ListConversations = Message<"baccarat.v1.ListConversations"> & {
+  /**
+   * The connection that asks.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * Most conversations to return, 1–1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.ListConversations.
+ * Use `create(ListConversationsSchema)` to create a new message.
+ */
+export const ListConversationsSchema: GenMessage<ListConversations> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 15);
+
+/**
+ * SetBlock says whether a user takes another's direct messages.
+ *
+ * @generated from message baccarat.v1.SetBlock
+ */
+export type SetBlock = Message<"baccarat.v1.SetBlock"> & {
+  /**
+   * The connection that asks.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * The other user.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * True to block, false to let through again.
+   *
+   * @generated from field: bool blocked = 3;
+   */
+  blocked: boolean;
+};
+
+/**
+ * Describes the message baccarat.v1.SetBlock.
+ * Use `create(SetBlockSchema)` to create a new message.
+ */
+export const SetBlockSchema: GenMessage<SetBlock> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 16);
+
+/**
  * AttachResponse is a batch to an edge.
  *
  * @generated from message baccarat.v1.AttachResponse
@@ -568,7 +787,7 @@ export type AttachResponse = Message<"baccarat.v1.AttachResponse"> & {
  * Use `create(AttachResponseSchema)` to create a new message.
  */
 export const AttachResponseSchema: GenMessage<AttachResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 13);
+  messageDesc(file_baccarat_v1_edge_service, 17);
 
 /**
  * EdgeUpdate is one thing an edge is told.
@@ -669,6 +888,30 @@ export type EdgeUpdate = Message<"baccarat.v1.EdgeUpdate"> & {
      */
     value: Digest;
     case: "digest";
+  } | {
+    /**
+     * Who may write to whom changed.
+     *
+     * @generated from field: baccarat.v1.BlockChanged block_changed = 12;
+     */
+    value: BlockChanged;
+    case: "blockChanged";
+  } | {
+    /**
+     * What a user may do in a hosted room changed; members are told.
+     *
+     * @generated from field: baccarat.v1.MemberPolicy member_policy = 20;
+     */
+    value: MemberPolicy;
+    case: "memberPolicy";
+  } | {
+    /**
+     * The settings of a hosted room as its members are told of them; `room_policy` says what to enforce.
+     *
+     * @generated from field: baccarat.v1.RoomChanged room_changed = 21;
+     */
+    value: RoomChanged;
+    case: "roomChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -677,7 +920,7 @@ export type EdgeUpdate = Message<"baccarat.v1.EdgeUpdate"> & {
  * Use `create(EdgeUpdateSchema)` to create a new message.
  */
 export const EdgeUpdateSchema: GenMessage<EdgeUpdate> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 14);
+  messageDesc(file_baccarat_v1_edge_service, 18);
 
 /**
  * Attached ends the re-sync.
@@ -698,7 +941,7 @@ export type Attached = Message<"baccarat.v1.Attached"> & {
  * Use `create(AttachedSchema)` to create a new message.
  */
 export const AttachedSchema: GenMessage<Attached> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 15);
+  messageDesc(file_baccarat_v1_edge_service, 19);
 
 /**
  * Reply answers the command with the same request_id.
@@ -766,6 +1009,22 @@ export type Reply = Message<"baccarat.v1.Reply"> & {
      */
     value: Event;
     case: "published";
+  } | {
+    /**
+     * What was missed.
+     *
+     * @generated from field: baccarat.v1.CaughtUp caught_up = 8;
+     */
+    value: CaughtUp;
+    case: "caughtUp";
+  } | {
+    /**
+     * A page of conversations.
+     *
+     * @generated from field: baccarat.v1.ConversationsPage conversations = 9;
+     */
+    value: ConversationsPage;
+    case: "conversations";
   } | { case: undefined; value?: undefined };
 };
 
@@ -774,7 +1033,7 @@ export type Reply = Message<"baccarat.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 16);
+  messageDesc(file_baccarat_v1_edge_service, 20);
 
 /**
  * Failure says why a command was refused.
@@ -809,7 +1068,7 @@ export type Failure = Message<"baccarat.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 17);
+  messageDesc(file_baccarat_v1_edge_service, 21);
 
 /**
  * Done is an answer without content.
@@ -824,7 +1083,7 @@ export type Done = Message<"baccarat.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 18);
+  messageDesc(file_baccarat_v1_edge_service, 22);
 
 /**
  * Joined grants membership: with it the edge lets the client publish without asking anyone.
@@ -901,6 +1160,13 @@ export type Joined = Message<"baccarat.v1.Joined"> & {
    * @generated from field: string reason = 10;
    */
   reason: string;
+
+  /**
+   * True when the member may not write; without muted_until: until told otherwise.
+   *
+   * @generated from field: bool muted = 11;
+   */
+  muted: boolean;
 };
 
 /**
@@ -908,7 +1174,84 @@ export type Joined = Message<"baccarat.v1.Joined"> & {
  * Use `create(JoinedSchema)` to create a new message.
  */
 export const JoinedSchema: GenMessage<Joined> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 19);
+  messageDesc(file_baccarat_v1_edge_service, 23);
+
+/**
+ * MemberPolicy is what an edge enforces for one user in a room.
+ *
+ * @generated from message baccarat.v1.MemberPolicy
+ */
+export type MemberPolicy = Message<"baccarat.v1.MemberPolicy"> & {
+  /**
+   * The room.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * True when the user may not write.
+   *
+   * @generated from field: bool muted = 3;
+   */
+  muted: boolean;
+
+  /**
+   * Until when; absent: until told otherwise.
+   *
+   * @generated from field: google.protobuf.Timestamp muted_until = 4;
+   */
+  mutedUntil?: Timestamp | undefined;
+
+  /**
+   * Who decided.
+   *
+   * @generated from field: string by = 5;
+   */
+  by: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.MemberPolicy.
+ * Use `create(MemberPolicySchema)` to create a new message.
+ */
+export const MemberPolicySchema: GenMessage<MemberPolicy> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 24);
+
+/**
+ * RoomChanged: a hosted room has other settings.
+ *
+ * @generated from message baccarat.v1.RoomChanged
+ */
+export type RoomChanged = Message<"baccarat.v1.RoomChanged"> & {
+  /**
+   * The room.
+   *
+   * @generated from field: baccarat.v1.Room room = 1;
+   */
+  room?: Room | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.RoomChanged.
+ * Use `create(RoomChangedSchema)` to create a new message.
+ */
+export const RoomChangedSchema: GenMessage<RoomChanged> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 25);
 
 /**
  * RoomPolicy is what an edge enforces for a room's members.
@@ -943,7 +1286,7 @@ export type RoomPolicy = Message<"baccarat.v1.RoomPolicy"> & {
  * Use `create(RoomPolicySchema)` to create a new message.
  */
 export const RoomPolicySchema: GenMessage<RoomPolicy> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 20);
+  messageDesc(file_baccarat_v1_edge_service, 26);
 
 /**
  * MembersPage is a page of members.
@@ -978,7 +1321,7 @@ export type MembersPage = Message<"baccarat.v1.MembersPage"> & {
  * Use `create(MembersPageSchema)` to create a new message.
  */
 export const MembersPageSchema: GenMessage<MembersPage> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 21);
+  messageDesc(file_baccarat_v1_edge_service, 27);
 
 /**
  * EventsPage is a page of events.
@@ -1013,7 +1356,91 @@ export type EventsPage = Message<"baccarat.v1.EventsPage"> & {
  * Use `create(EventsPageSchema)` to create a new message.
  */
 export const EventsPageSchema: GenMessage<EventsPage> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 22);
+  messageDesc(file_baccarat_v1_edge_service, 28);
+
+/**
+ * CaughtUp is what a user missed of its direct conversations.
+ *
+ * @generated from message baccarat.v1.CaughtUp
+ */
+export type CaughtUp = Message<"baccarat.v1.CaughtUp"> & {
+  /**
+   * The user's latest conversations, at most 50, latest first.
+   *
+   * @generated from field: repeated baccarat.v1.Conversation conversations = 1;
+   */
+  conversations: Conversation[];
+
+  /**
+   * Every direct event up to here is in `events`, was not missed, or is in a conversation of `truncated`.
+   *
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * Missed events in the order of the log, at most 100 and 256 KiB.
+   *
+   * @generated from field: repeated baccarat.v1.Event events = 3;
+   */
+  events: Event[];
+
+  /**
+   * Conversations in which more was missed than `events` has.
+   *
+   * @generated from field: repeated string truncated = 4;
+   */
+  truncated: string[];
+
+  /**
+   * True when more may have been missed in conversations that are not listed.
+   *
+   * @generated from field: bool more_rooms = 5;
+   */
+  moreRooms: boolean;
+
+  /**
+   * Seq of the user's cursor as it is stored, 0 for none.
+   *
+   * @generated from field: uint64 cursor_seq = 6;
+   */
+  cursorSeq: bigint;
+};
+
+/**
+ * Describes the message baccarat.v1.CaughtUp.
+ * Use `create(CaughtUpSchema)` to create a new message.
+ */
+export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 29);
+
+/**
+ * ConversationsPage is a page of conversations.
+ *
+ * @generated from message baccarat.v1.ConversationsPage
+ */
+export type ConversationsPage = Message<"baccarat.v1.ConversationsPage"> & {
+  /**
+   * The conversations, latest first.
+   *
+   * @generated from field: repeated baccarat.v1.Conversation conversations = 1;
+   */
+  conversations: Conversation[];
+
+  /**
+   * Where the next page starts; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.ConversationsPage.
+ * Use `create(ConversationsPageSchema)` to create a new message.
+ */
+export const ConversationsPageSchema: GenMessage<ConversationsPage> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 30);
 
 /**
  * MemberEntered: a user's first connection entered the room.
@@ -1048,7 +1475,7 @@ export type MemberEntered = Message<"baccarat.v1.MemberEntered"> & {
  * Use `create(MemberEnteredSchema)` to create a new message.
  */
 export const MemberEnteredSchema: GenMessage<MemberEntered> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 23);
+  messageDesc(file_baccarat_v1_edge_service, 31);
 
 /**
  * MemberExited: a user's last connection is gone from the room.
@@ -1090,7 +1517,7 @@ export type MemberExited = Message<"baccarat.v1.MemberExited"> & {
  * Use `create(MemberExitedSchema)` to create a new message.
  */
 export const MemberExitedSchema: GenMessage<MemberExited> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 24);
+  messageDesc(file_baccarat_v1_edge_service, 32);
 
 /**
  * Evicted: the edge takes the client out of the room and tells it (room_left).
@@ -1132,7 +1559,7 @@ export type Evicted = Message<"baccarat.v1.Evicted"> & {
  * Use `create(EvictedSchema)` to create a new message.
  */
 export const EvictedSchema: GenMessage<Evicted> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 25);
+  messageDesc(file_baccarat_v1_edge_service, 33);
 
 /**
  * Disconnected: the edge closes the connection.
@@ -1167,7 +1594,7 @@ export type Disconnected = Message<"baccarat.v1.Disconnected"> & {
  * Use `create(DisconnectedSchema)` to create a new message.
  */
 export const DisconnectedSchema: GenMessage<Disconnected> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 26);
+  messageDesc(file_baccarat_v1_edge_service, 34);
 
 /**
  * Notice is an operator's words.
@@ -1195,7 +1622,7 @@ export type Notice = Message<"baccarat.v1.Notice"> & {
  * Use `create(NoticeSchema)` to create a new message.
  */
 export const NoticeSchema: GenMessage<Notice> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 27);
+  messageDesc(file_baccarat_v1_edge_service, 35);
 
 /**
  * Fenced: this incarnation's lease ended and its members were taken out.
@@ -1210,7 +1637,7 @@ export type Fenced = Message<"baccarat.v1.Fenced"> & {
  * Use `create(FencedSchema)` to create a new message.
  */
 export const FencedSchema: GenMessage<Fenced> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 28);
+  messageDesc(file_baccarat_v1_edge_service, 36);
 
 /**
  * RoomSnapshot is a hosted room's state when attaching; the edge tells its clients the difference.
@@ -1238,6 +1665,13 @@ export type RoomSnapshot = Message<"baccarat.v1.RoomSnapshot"> & {
    * @generated from field: repeated baccarat.v1.Member members = 3;
    */
   members: Member[];
+
+  /**
+   * Who of the edge's members may not write; all others may.
+   *
+   * @generated from field: repeated baccarat.v1.MemberPolicy muted = 4;
+   */
+  muted: MemberPolicy[];
 };
 
 /**
@@ -1245,7 +1679,7 @@ export type RoomSnapshot = Message<"baccarat.v1.RoomSnapshot"> & {
  * Use `create(RoomSnapshotSchema)` to create a new message.
  */
 export const RoomSnapshotSchema: GenMessage<RoomSnapshot> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 29);
+  messageDesc(file_baccarat_v1_edge_service, 37);
 
 /**
  * Digest lists rooms whose log grew.
@@ -1259,6 +1693,20 @@ export type Digest = Message<"baccarat.v1.Digest"> & {
    * @generated from field: repeated baccarat.v1.RoomHead heads = 1;
    */
   heads: RoomHead[];
+
+  /**
+   * Of the conversations of the edge's users, every one that grew after this position …
+   *
+   * @generated from field: uint64 after = 2;
+   */
+  after: bigint;
+
+  /**
+   * … and up to this one is among the heads of this digest and those before it. 0: nothing is said about that.
+   *
+   * @generated from field: uint64 seq = 3;
+   */
+  seq: bigint;
 };
 
 /**
@@ -1266,7 +1714,42 @@ export type Digest = Message<"baccarat.v1.Digest"> & {
  * Use `create(DigestSchema)` to create a new message.
  */
 export const DigestSchema: GenMessage<Digest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 30);
+  messageDesc(file_baccarat_v1_edge_service, 38);
+
+/**
+ * BlockChanged: a user takes another's direct messages no more, or again.
+ *
+ * @generated from message baccarat.v1.BlockChanged
+ */
+export type BlockChanged = Message<"baccarat.v1.BlockChanged"> & {
+  /**
+   * Who decided.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+
+  /**
+   * Whose messages.
+   *
+   * @generated from field: string blocked_uid = 2;
+   */
+  blockedUid: string;
+
+  /**
+   * True when they are blocked.
+   *
+   * @generated from field: bool blocked = 3;
+   */
+  blocked: boolean;
+};
+
+/**
+ * Describes the message baccarat.v1.BlockChanged.
+ * Use `create(BlockChangedSchema)` to create a new message.
+ */
+export const BlockChangedSchema: GenMessage<BlockChanged> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 39);
 
 /**
  * RoomHead is where a room's log ends.
@@ -1294,7 +1777,7 @@ export type RoomHead = Message<"baccarat.v1.RoomHead"> & {
  * Use `create(RoomHeadSchema)` to create a new message.
  */
 export const RoomHeadSchema: GenMessage<RoomHead> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 31);
+  messageDesc(file_baccarat_v1_edge_service, 40);
 
 /**
  * EdgeService is how edges take part in membership. Scope `edge`.

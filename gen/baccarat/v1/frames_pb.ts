@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/frames.proto.
  */
 export const file_baccarat_v1_frames: GenFile = /*@__PURE__*/
-  fileDesc("ChhiYWNjYXJhdC92MS9mcmFtZXMucHJvdG8SC2JhY2NhcmF0LnYxIlsKDExvZ2luUGF5bG9hZBINCgV0b2tlbhgBIAEoCRIPCgdzZXNzaW9uGAIgASgJEisKDGRpcmVjdF9zaW5jZRgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIqwCCg5XZWxjb21lUGF5bG9hZBIRCgljbGllbnRfaWQYASABKAkSCwoDdWlkGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhEKCWF2YXRhcl9pZBgEIAEoCRIPCgdlZGdlX2lkGAUgASgJEg8KB3Nlc3Npb24YBiABKAkSFAoMaGVhcnRiZWF0X21zGAcgASgFEjQKEHRva2VuX2V4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBmRpcmVjdBgJIAMoCzIZLmJhY2NhcmF0LnYxLkNvbnZlcnNhdGlvbhItCgZsaW1pdHMYCiABKAsyHS5iYWNjYXJhdC52MS5Db25uZWN0aW9uTGltaXRzEg0KBWVwb2NoGAsgASgJIqIBChBDb25uZWN0aW9uTGltaXRzEhcKD21heF9mcmFtZV9ieXRlcxgBIAEoBRIZChFtYXhfbWVzc2FnZV9jaGFycxgCIAEoBRIRCgltYXhfcm9vbXMYAyABKAUSGwoTbWVzc2FnZXNfcGVyX3NlY29uZBgEIAEoBRIVCg1tZXNzYWdlX2J1cnN0GAUgASgFEhMKC21heF9oaXN0b3J5GAYgASgFInUKDENvbnZlcnNhdGlvbhIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIQCgh1c2VybmFtZRgDIAEoCRILCgNzZXEYBCABKAQSKAoEc2VudBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWQoPSm9pblJvb21QYXlsb2FkEg8KB3Jvb21faWQYASABKAkSJAoFc2luY2UYAiABKAsyFS5iYWNjYXJhdC52MS5Qb3NpdGlvbhIPCgdoaXN0b3J5GAMgASgFIlsKEUNoYW5nZVJvb21QYXlsb2FkEg8KB3Jvb21faWQYASABKAkSJAoFc2luY2UYAiABKAsyFS5iYWNjYXJhdC52MS5Qb3NpdGlvbhIPCgdoaXN0b3J5GAMgASgFIsEBChFSb29tSm9pbmVkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEg0KBWVwb2NoGAIgASgJEgsKA3NlcRgDIAEoBBINCgVjb3VudBgEIAEoBRIkCgdtZW1iZXJzGAUgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEicKBmV2ZW50cxgGIAMoCzIXLmJhY2NhcmF0LnYxLkV2ZW50RnJhbWUSEQoJcmVjb3ZlcmVkGAcgASgIEg4KBnJlYXNvbhgIIAEoCSJECgpFdmVudEZyYW1lEgwKBHR5cGUYASABKAkSKAoHcGF5bG9hZBgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiIwoQTGVhdmVSb29tUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJIn4KElNlbmRNZXNzYWdlUGF5bG9hZBIPCgdtZXNzYWdlGAEgASgJEg8KB3Jvb21faWQYAiABKAkSEQoJaW1hZ2VfdXJsGAMgASgJEgwKBGZyb20YBCABKAkSDgoGdG9fdWlkGAUgASgJEhUKDWNsaWVudF9tc2dfaWQYBiABKAkiewoKQWNrUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEhIKCm1lc3NhZ2VfaWQYAiABKAkSCwoDc2VxGAMgASgEEigKBHNlbnQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWR1cGxpY2F0ZRgFIAEoCCKMAgoRTmV3TWVzc2FnZVBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEgsKA3NlcRgDIAEoBBIQCghwcmV2X3NlcRgEIAEoBBILCgN1aWQYBSABKAkSEAoIdXNlcm5hbWUYBiABKAkSEQoJYXZhdGFyX2lkGAcgASgJEgwKBGZyb20YCCABKAkSDwoHbWVzc2FnZRgJIAEoCRIRCglpbWFnZV91cmwYCiABKAkSDgoGdG9fdWlkGAsgASgJEigKBHNlbnQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWNsaWVudF9tc2dfaWQYDSABKAkiNAoURGVsZXRlTWVzc2FnZVBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgNzZXEYAiABKAQilgEKFU1lc3NhZ2VEZWxldGVkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBBIQCghwcmV2X3NlcRgDIAEoBBIoCgRzZW50GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkZWxldGVkX3NlcRgFIAEoBBIOCgZieV91aWQYBiABKAkilAEKEkN1c3RvbUV2ZW50UGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBBIQCghwcmV2X3NlcRgDIAEoBBIoCgRzZW50GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIloKEUdldEhpc3RvcnlQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSEgoKYmVmb3JlX3NlcRgCIAEoBBIRCglhZnRlcl9zZXEYAyABKAQSDQoFbGltaXQYBCABKAUiawoOSGlzdG9yeVBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoCRInCgZldmVudHMYAyADKAsyFy5iYWNjYXJhdC52MS5FdmVudEZyYW1lEhAKCGhhc19tb3JlGAQgASgIIksKEUdldE1lbWJlcnNQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkibwoOTWVtYmVyc1BheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRINCgVjb3VudBgCIAEoBRIkCgdtZW1iZXJzGAMgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSInChRUeXBpbmdSZXF1ZXN0UGF5bG9hZBIPCgdyb29tX2lkGAEgASgJIj8KDVR5cGluZ1BheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSEAoIdXNlcm5hbWUYAyABKAkiDQoLUGluZ1BheWxvYWQiNwoLUG9uZ1BheWxvYWQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAidwoTTWVtYmVySm9pbmVkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIQCgh1c2VybmFtZRgDIAEoCRIRCglhdmF0YXJfaWQYBCABKAkSDQoFY291bnQYBSABKAUSDgoGcmVhc29uGAYgASgJInUKEU1lbWJlckxlZnRQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhEKCWF2YXRhcl9pZBgEIAEoCRINCgVjb3VudBgFIAEoBRIOCgZyZWFzb24YBiABKAkigQEKFU1lbWJlcnNDaGFuZ2VkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEg0KBWNvdW50GAIgASgFEiQKBmpvaW5lZBgDIAMoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUSIgoEbGVmdBgEIAMoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUiPgoPUm9vbUxlZnRQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJIksKDFJlc2V0UGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEg0KBWVwb2NoGAIgASgJEgsKA3NlcRgDIAEoBBIOCgZyZWFzb24YBCABKAkiNAoQUmVjb25uZWN0UGF5bG9hZBIQCghkZWxheV9tcxgBIAEoBRIOCgZyZWFzb24YAiABKAkiSgoNTm90aWNlUGF5bG9hZBIPCgdtZXNzYWdlGAEgASgJEigKBHNlbnQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIm4KDEVycm9yUGF5bG9hZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEhYKDnJldHJ5X2FmdGVyX21zGAQgASgFEhQKDHJlcXVlc3RfdHlwZRgFIAEoCWIGcHJvdG8z", [file_baccarat_v1_client, file_baccarat_v1_event, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChhiYWNjYXJhdC92MS9mcmFtZXMucHJvdG8SC2JhY2NhcmF0LnYxIlsKDExvZ2luUGF5bG9hZBINCgV0b2tlbhgBIAEoCRIPCgdzZXNzaW9uGAIgASgJEisKDGRpcmVjdF9zaW5jZRgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIqwCCg5XZWxjb21lUGF5bG9hZBIRCgljbGllbnRfaWQYASABKAkSCwoDdWlkGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhEKCWF2YXRhcl9pZBgEIAEoCRIPCgdlZGdlX2lkGAUgASgJEg8KB3Nlc3Npb24YBiABKAkSFAoMaGVhcnRiZWF0X21zGAcgASgFEjQKEHRva2VuX2V4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBmRpcmVjdBgJIAMoCzIZLmJhY2NhcmF0LnYxLkNvbnZlcnNhdGlvbhItCgZsaW1pdHMYCiABKAsyHS5iYWNjYXJhdC52MS5Db25uZWN0aW9uTGltaXRzEg0KBWVwb2NoGAsgASgJIqIBChBDb25uZWN0aW9uTGltaXRzEhcKD21heF9mcmFtZV9ieXRlcxgBIAEoBRIZChFtYXhfbWVzc2FnZV9jaGFycxgCIAEoBRIRCgltYXhfcm9vbXMYAyABKAUSGwoTbWVzc2FnZXNfcGVyX3NlY29uZBgEIAEoBRIVCg1tZXNzYWdlX2J1cnN0GAUgASgFEhMKC21heF9oaXN0b3J5GAYgASgFInUKDENvbnZlcnNhdGlvbhIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIQCgh1c2VybmFtZRgDIAEoCRILCgNzZXEYBCABKAQSKAoEc2VudBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWQoPSm9pblJvb21QYXlsb2FkEg8KB3Jvb21faWQYASABKAkSJAoFc2luY2UYAiABKAsyFS5iYWNjYXJhdC52MS5Qb3NpdGlvbhIPCgdoaXN0b3J5GAMgASgFIlsKEUNoYW5nZVJvb21QYXlsb2FkEg8KB3Jvb21faWQYASABKAkSJAoFc2luY2UYAiABKAsyFS5iYWNjYXJhdC52MS5Qb3NpdGlvbhIPCgdoaXN0b3J5GAMgASgFIsEBChFSb29tSm9pbmVkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEg0KBWVwb2NoGAIgASgJEgsKA3NlcRgDIAEoBBINCgVjb3VudBgEIAEoBRIkCgdtZW1iZXJzGAUgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEicKBmV2ZW50cxgGIAMoCzIXLmJhY2NhcmF0LnYxLkV2ZW50RnJhbWUSEQoJcmVjb3ZlcmVkGAcgASgIEg4KBnJlYXNvbhgIIAEoCSJECgpFdmVudEZyYW1lEgwKBHR5cGUYASABKAkSKAoHcGF5bG9hZBgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiIwoQTGVhdmVSb29tUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJIn4KElNlbmRNZXNzYWdlUGF5bG9hZBIPCgdtZXNzYWdlGAEgASgJEg8KB3Jvb21faWQYAiABKAkSEQoJaW1hZ2VfdXJsGAMgASgJEgwKBGZyb20YBCABKAkSDgoGdG9fdWlkGAUgASgJEhUKDWNsaWVudF9tc2dfaWQYBiABKAkiewoKQWNrUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEhIKCm1lc3NhZ2VfaWQYAiABKAkSCwoDc2VxGAMgASgEEigKBHNlbnQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWR1cGxpY2F0ZRgFIAEoCCKMAgoRTmV3TWVzc2FnZVBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEgsKA3NlcRgDIAEoBBIQCghwcmV2X3NlcRgEIAEoBBILCgN1aWQYBSABKAkSEAoIdXNlcm5hbWUYBiABKAkSEQoJYXZhdGFyX2lkGAcgASgJEgwKBGZyb20YCCABKAkSDwoHbWVzc2FnZRgJIAEoCRIRCglpbWFnZV91cmwYCiABKAkSDgoGdG9fdWlkGAsgASgJEigKBHNlbnQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWNsaWVudF9tc2dfaWQYDSABKAkiNAoURGVsZXRlTWVzc2FnZVBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgNzZXEYAiABKAQilgEKFU1lc3NhZ2VEZWxldGVkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBBIQCghwcmV2X3NlcRgDIAEoBBIoCgRzZW50GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkZWxldGVkX3NlcRgFIAEoBBIOCgZieV91aWQYBiABKAkilAEKEkN1c3RvbUV2ZW50UGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBBIQCghwcmV2X3NlcRgDIAEoBBIoCgRzZW50GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIloKEUdldEhpc3RvcnlQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSEgoKYmVmb3JlX3NlcRgCIAEoBBIRCglhZnRlcl9zZXEYAyABKAQSDQoFbGltaXQYBCABKAUiawoOSGlzdG9yeVBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoCRInCgZldmVudHMYAyADKAsyFy5iYWNjYXJhdC52MS5FdmVudEZyYW1lEhAKCGhhc19tb3JlGAQgASgIIkAKF0dldENvbnZlcnNhdGlvbnNQYXlsb2FkEhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImEKFENvbnZlcnNhdGlvbnNQYXlsb2FkEjAKDWNvbnZlcnNhdGlvbnMYASADKAsyGS5iYWNjYXJhdC52MS5Db252ZXJzYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KEEJsb2NrVXNlclBheWxvYWQSCwoDdWlkGAEgASgJIiEKElVuYmxvY2tVc2VyUGF5bG9hZBILCgN1aWQYASABKAkiUQoQVHJ1bmNhdGVkUGF5bG9hZBINCgVlcG9jaBgBIAEoCRILCgNzZXEYAiABKAQSDQoFcm9vbXMYAyADKAkSEgoKbW9yZV9yb29tcxgEIAEoCCJLChFHZXRNZW1iZXJzUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIm8KDk1lbWJlcnNQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSDQoFY291bnQYAiABKAUSJAoHbWVtYmVycxgDIAMoCzITLmJhY2NhcmF0LnYxLk1lbWJlchIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiJwoUVHlwaW5nUmVxdWVzdFBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCSI/Cg1UeXBpbmdQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJIg0KC1BpbmdQYXlsb2FkIjcKC1BvbmdQYXlsb2FkEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIncKE01lbWJlckpvaW5lZFBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSEAoIdXNlcm5hbWUYAyABKAkSEQoJYXZhdGFyX2lkGAQgASgJEg0KBWNvdW50GAUgASgFEg4KBnJlYXNvbhgGIAEoCSJ1ChFNZW1iZXJMZWZ0UGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIQCgh1c2VybmFtZRgDIAEoCRIRCglhdmF0YXJfaWQYBCABKAkSDQoFY291bnQYBSABKAUSDgoGcmVhc29uGAYgASgJIoEBChVNZW1iZXJzQ2hhbmdlZFBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRINCgVjb3VudBgCIAEoBRIkCgZqb2luZWQYAyADKAsyFC5iYWNjYXJhdC52MS5Qcm9maWxlEiIKBGxlZnQYBCADKAsyFC5iYWNjYXJhdC52MS5Qcm9maWxlIj4KD1Jvb21MZWZ0UGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCSJLCgxSZXNldFBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoCRILCgNzZXEYAyABKAQSDgoGcmVhc29uGAQgASgJIjQKEFJlY29ubmVjdFBheWxvYWQSEAoIZGVsYXlfbXMYASABKAUSDgoGcmVhc29uGAIgASgJIkoKDU5vdGljZVBheWxvYWQSDwoHbWVzc2FnZRgBIAEoCRIoCgRzZW50GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJuCgxFcnJvclBheWxvYWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoBRIUCgxyZXF1ZXN0X3R5cGUYBSABKAkiQQoRS2lja01lbWJlclBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDgoGcmVhc29uGAMgASgJIlUKEEJhbk1lbWJlclBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2R1cmF0aW9uX21zGAQgASgDIkIKElVuYmFuTWVtYmVyUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiVgoRTXV0ZU1lbWJlclBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2R1cmF0aW9uX21zGAQgASgDIkMKE1VubXV0ZU1lbWJlclBheWxvYWQSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDgoGcmVhc29uGAMgASgJInAKEVVwZGF0ZVJvb21QYXlsb2FkEg8KB3Jvb21faWQYASABKAkSEwoGZnJvemVuGAIgASgISACIAQESGQoMc2xvd19tb2RlX21zGAMgASgFSAGIAQFCCQoHX2Zyb3plbkIPCg1fc2xvd19tb2RlX21zInkKEk1lbWJlck11dGVkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIKCgJieRgDIAEoCRIpCgV1bnRpbBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAUgASgJInsKFE1lbWJlclVubXV0ZWRQYXlsb2FkEg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEgoKAmJ5GAMgASgJEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBSABKAki7wEKElJvb21VcGRhdGVkUGF5bG9hZBIPCgdyb29tX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEg4KBmZyb3plbhgDIAEoCBIUCgxzbG93X21vZGVfbXMYBCABKAUSDwoHcHJpdmF0ZRgFIAEoCBIQCghjYXBhY2l0eRgGIAEoBRI/CghtZXRhZGF0YRgHIAMoCzItLmJhY2NhcmF0LnYxLlJvb21VcGRhdGVkUGF5bG9hZC5NZXRhZGF0YUVudHJ5Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_baccarat_v1_client, file_baccarat_v1_event, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * LoginPayload: client → server, type `login`. Identifies the client, or refreshes its token.
@@ -39,7 +39,8 @@ export type LoginPayload = Message<"baccarat.v1.LoginPayload"> & {
   session: string;
 
   /**
-   * Catch up direct messages after this position instead of the server's own cursor.
+   * Catch up direct messages after this position instead of the server's own cursor. Counts in the login by which a
+   * connection begins. A position of another epoch, or beyond the end of the log, counts as none.
    *
    * @generated from field: baccarat.v1.Position direct_since = 3;
    */
@@ -866,6 +867,147 @@ export const HistoryPayloadSchema: GenMessage<HistoryPayload> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_frames, 16);
 
 /**
+ * GetConversationsPayload: client → server, type `get_conversations`; reply `conversations`.
+ *
+ * @generated from message baccarat.v1.GetConversationsPayload
+ */
+export type GetConversationsPayload = Message<"baccarat.v1.GetConversationsPayload"> & {
+  /**
+   * 1–1,000, default 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the previous answer.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.GetConversationsPayload.
+ * Use `create(GetConversationsPayloadSchema)` to create a new message.
+ */
+export const GetConversationsPayloadSchema: GenMessage<GetConversationsPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 17);
+
+/**
+ * ConversationsPayload: server → client, type `conversations`. The user's direct conversations.
+ *
+ * @generated from message baccarat.v1.ConversationsPayload
+ */
+export type ConversationsPayload = Message<"baccarat.v1.ConversationsPayload"> & {
+  /**
+   * Conversations of this page, latest first.
+   *
+   * @generated from field: repeated baccarat.v1.Conversation conversations = 1;
+   */
+  conversations: Conversation[];
+
+  /**
+   * Where the next page starts; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.ConversationsPayload.
+ * Use `create(ConversationsPayloadSchema)` to create a new message.
+ */
+export const ConversationsPayloadSchema: GenMessage<ConversationsPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 18);
+
+/**
+ * BlockUserPayload: client → server, type `block_user`; reply `ack`. No direct messages of that user any more.
+ *
+ * @generated from message baccarat.v1.BlockUserPayload
+ */
+export type BlockUserPayload = Message<"baccarat.v1.BlockUserPayload"> & {
+  /**
+   * The user to block.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+};
+
+/**
+ * Describes the message baccarat.v1.BlockUserPayload.
+ * Use `create(BlockUserPayloadSchema)` to create a new message.
+ */
+export const BlockUserPayloadSchema: GenMessage<BlockUserPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 19);
+
+/**
+ * UnblockUserPayload: client → server, type `unblock_user`; reply `ack`.
+ *
+ * @generated from message baccarat.v1.UnblockUserPayload
+ */
+export type UnblockUserPayload = Message<"baccarat.v1.UnblockUserPayload"> & {
+  /**
+   * The user whose messages are welcome again.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+};
+
+/**
+ * Describes the message baccarat.v1.UnblockUserPayload.
+ * Use `create(UnblockUserPayloadSchema)` to create a new message.
+ */
+export const UnblockUserPayloadSchema: GenMessage<UnblockUserPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 20);
+
+/**
+ * TruncatedPayload: server → client, type `truncated`. More direct events were missed than are delivered after welcome:
+ * read the history of these conversations after what you have of each.
+ *
+ * @generated from message baccarat.v1.TruncatedPayload
+ */
+export type TruncatedPayload = Message<"baccarat.v1.TruncatedPayload"> & {
+  /**
+   * Epoch now.
+   *
+   * @generated from field: string epoch = 1;
+   */
+  epoch: string;
+
+  /**
+   * With these conversations read, the client has every direct event up to here.
+   *
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+
+  /**
+   * Conversations in which more was missed than was delivered.
+   *
+   * @generated from field: repeated string rooms = 3;
+   */
+  rooms: string[];
+
+  /**
+   * True when more may have been missed in conversations that are not listed.
+   *
+   * @generated from field: bool more_rooms = 4;
+   */
+  moreRooms: boolean;
+};
+
+/**
+ * Describes the message baccarat.v1.TruncatedPayload.
+ * Use `create(TruncatedPayloadSchema)` to create a new message.
+ */
+export const TruncatedPayloadSchema: GenMessage<TruncatedPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 21);
+
+/**
  * GetMembersPayload: client → server, type `get_members`; reply `members`.
  *
  * @generated from message baccarat.v1.GetMembersPayload
@@ -898,7 +1040,7 @@ export type GetMembersPayload = Message<"baccarat.v1.GetMembersPayload"> & {
  * Use `create(GetMembersPayloadSchema)` to create a new message.
  */
 export const GetMembersPayloadSchema: GenMessage<GetMembersPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 17);
+  messageDesc(file_baccarat_v1_frames, 22);
 
 /**
  * MembersPayload: server → client, type `members`.
@@ -940,7 +1082,7 @@ export type MembersPayload = Message<"baccarat.v1.MembersPayload"> & {
  * Use `create(MembersPayloadSchema)` to create a new message.
  */
 export const MembersPayloadSchema: GenMessage<MembersPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 18);
+  messageDesc(file_baccarat_v1_frames, 23);
 
 /**
  * TypingRequestPayload: client → server, type `typing`; reply `ack`. At most once per 2 s and room, never stored.
@@ -961,7 +1103,7 @@ export type TypingRequestPayload = Message<"baccarat.v1.TypingRequestPayload"> &
  * Use `create(TypingRequestPayloadSchema)` to create a new message.
  */
 export const TypingRequestPayloadSchema: GenMessage<TypingRequestPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 19);
+  messageDesc(file_baccarat_v1_frames, 24);
 
 /**
  * TypingPayload: server → client, type `typing`.
@@ -996,7 +1138,7 @@ export type TypingPayload = Message<"baccarat.v1.TypingPayload"> & {
  * Use `create(TypingPayloadSchema)` to create a new message.
  */
 export const TypingPayloadSchema: GenMessage<TypingPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 20);
+  messageDesc(file_baccarat_v1_frames, 25);
 
 /**
  * PingPayload: client → server, type `ping`; reply `pong`.
@@ -1011,7 +1153,7 @@ export type PingPayload = Message<"baccarat.v1.PingPayload"> & {
  * Use `create(PingPayloadSchema)` to create a new message.
  */
 export const PingPayloadSchema: GenMessage<PingPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 21);
+  messageDesc(file_baccarat_v1_frames, 26);
 
 /**
  * PongPayload: server → client, type `pong`.
@@ -1032,7 +1174,7 @@ export type PongPayload = Message<"baccarat.v1.PongPayload"> & {
  * Use `create(PongPayloadSchema)` to create a new message.
  */
 export const PongPayloadSchema: GenMessage<PongPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 22);
+  messageDesc(file_baccarat_v1_frames, 27);
 
 /**
  * MemberJoinedPayload: server → client, type `member_joined`. A user who was not in the room now is.
@@ -1088,7 +1230,7 @@ export type MemberJoinedPayload = Message<"baccarat.v1.MemberJoinedPayload"> & {
  * Use `create(MemberJoinedPayloadSchema)` to create a new message.
  */
 export const MemberJoinedPayloadSchema: GenMessage<MemberJoinedPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 23);
+  messageDesc(file_baccarat_v1_frames, 28);
 
 /**
  * MemberLeftPayload: server → client, type `member_left`. A user's last connection left the room.
@@ -1144,7 +1286,7 @@ export type MemberLeftPayload = Message<"baccarat.v1.MemberLeftPayload"> & {
  * Use `create(MemberLeftPayloadSchema)` to create a new message.
  */
 export const MemberLeftPayloadSchema: GenMessage<MemberLeftPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 24);
+  messageDesc(file_baccarat_v1_frames, 29);
 
 /**
  * MembersChangedPayload: server → client, type `members_changed`. Replaces the two above in rooms of over 100 members,
@@ -1187,7 +1329,7 @@ export type MembersChangedPayload = Message<"baccarat.v1.MembersChangedPayload">
  * Use `create(MembersChangedPayloadSchema)` to create a new message.
  */
 export const MembersChangedPayloadSchema: GenMessage<MembersChangedPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 25);
+  messageDesc(file_baccarat_v1_frames, 30);
 
 /**
  * RoomLeftPayload: server → client, type `room_left`. The room is gone for this client; the connection stays.
@@ -1222,7 +1364,7 @@ export type RoomLeftPayload = Message<"baccarat.v1.RoomLeftPayload"> & {
  * Use `create(RoomLeftPayloadSchema)` to create a new message.
  */
 export const RoomLeftPayloadSchema: GenMessage<RoomLeftPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 26);
+  messageDesc(file_baccarat_v1_frames, 31);
 
 /**
  * ResetPayload: server → client, type `reset`. Continuity was lost and could not be repaired; reload the room.
@@ -1264,7 +1406,7 @@ export type ResetPayload = Message<"baccarat.v1.ResetPayload"> & {
  * Use `create(ResetPayloadSchema)` to create a new message.
  */
 export const ResetPayloadSchema: GenMessage<ResetPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 27);
+  messageDesc(file_baccarat_v1_frames, 32);
 
 /**
  * ReconnectPayload: server → client, type `reconnect`. Leave after the delay and come back.
@@ -1292,7 +1434,7 @@ export type ReconnectPayload = Message<"baccarat.v1.ReconnectPayload"> & {
  * Use `create(ReconnectPayloadSchema)` to create a new message.
  */
 export const ReconnectPayloadSchema: GenMessage<ReconnectPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 28);
+  messageDesc(file_baccarat_v1_frames, 33);
 
 /**
  * NoticePayload: server → client, type `notice`. An operator's words to everyone.
@@ -1320,7 +1462,7 @@ export type NoticePayload = Message<"baccarat.v1.NoticePayload"> & {
  * Use `create(NoticePayloadSchema)` to create a new message.
  */
 export const NoticePayloadSchema: GenMessage<NoticePayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 29);
+  messageDesc(file_baccarat_v1_frames, 34);
 
 /**
  * ErrorPayload: server → client, type `error`.
@@ -1369,5 +1511,390 @@ export type ErrorPayload = Message<"baccarat.v1.ErrorPayload"> & {
  * Use `create(ErrorPayloadSchema)` to create a new message.
  */
 export const ErrorPayloadSchema: GenMessage<ErrorPayload> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_frames, 30);
+  messageDesc(file_baccarat_v1_frames, 35);
+
+/**
+ * KickMemberPayload: client → server, type `kick_member`; reply `ack`. Moderators only: takes a user out, who may come back.
+ *
+ * @generated from message baccarat.v1.KickMemberPayload
+ */
+export type KickMemberPayload = Message<"baccarat.v1.KickMemberPayload"> & {
+  /**
+   * Room to take the user out of.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to take out.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * Shown to the user, at most 256 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.KickMemberPayload.
+ * Use `create(KickMemberPayloadSchema)` to create a new message.
+ */
+export const KickMemberPayloadSchema: GenMessage<KickMemberPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 36);
+
+/**
+ * BanMemberPayload: client → server, type `ban_member`; reply `ack`. Moderators only: takes a user out and keeps them out.
+ *
+ * @generated from message baccarat.v1.BanMemberPayload
+ */
+export type BanMemberPayload = Message<"baccarat.v1.BanMemberPayload"> & {
+  /**
+   * Room to keep the user out of.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to ban.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * For the audit log, at most 256 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When it ends by itself, in milliseconds from now, at most ten years; 0: when it is lifted.
+   *
+   * @generated from field: int64 duration_ms = 4;
+   */
+  durationMs: bigint;
+};
+
+/**
+ * Describes the message baccarat.v1.BanMemberPayload.
+ * Use `create(BanMemberPayloadSchema)` to create a new message.
+ */
+export const BanMemberPayloadSchema: GenMessage<BanMemberPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 37);
+
+/**
+ * UnbanMemberPayload: client → server, type `unban_member`; reply `ack`. Moderators only.
+ *
+ * @generated from message baccarat.v1.UnbanMemberPayload
+ */
+export type UnbanMemberPayload = Message<"baccarat.v1.UnbanMemberPayload"> & {
+  /**
+   * Room the user is banned from.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to let in again.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * For the audit log, at most 256 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.UnbanMemberPayload.
+ * Use `create(UnbanMemberPayloadSchema)` to create a new message.
+ */
+export const UnbanMemberPayloadSchema: GenMessage<UnbanMemberPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 38);
+
+/**
+ * MuteMemberPayload: client → server, type `mute_member`; reply `ack`. Moderators only: the user reads but does not write.
+ *
+ * @generated from message baccarat.v1.MuteMemberPayload
+ */
+export type MuteMemberPayload = Message<"baccarat.v1.MuteMemberPayload"> & {
+  /**
+   * Room in which the user may not write.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to mute.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * Shown to the members, at most 256 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When it ends by itself, in milliseconds from now, at most ten years; 0: when it is lifted.
+   *
+   * @generated from field: int64 duration_ms = 4;
+   */
+  durationMs: bigint;
+};
+
+/**
+ * Describes the message baccarat.v1.MuteMemberPayload.
+ * Use `create(MuteMemberPayloadSchema)` to create a new message.
+ */
+export const MuteMemberPayloadSchema: GenMessage<MuteMemberPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 39);
+
+/**
+ * UnmuteMemberPayload: client → server, type `unmute_member`; reply `ack`. Moderators only.
+ *
+ * @generated from message baccarat.v1.UnmuteMemberPayload
+ */
+export type UnmuteMemberPayload = Message<"baccarat.v1.UnmuteMemberPayload"> & {
+  /**
+   * Room in which the user is muted.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to let write again.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * Shown to the members, at most 256 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.UnmuteMemberPayload.
+ * Use `create(UnmuteMemberPayloadSchema)` to create a new message.
+ */
+export const UnmuteMemberPayloadSchema: GenMessage<UnmuteMemberPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 40);
+
+/**
+ * UpdateRoomPayload: client → server, type `update_room`; reply `ack`. Moderators only. At least one setting is needed.
+ *
+ * @generated from message baccarat.v1.UpdateRoomPayload
+ */
+export type UpdateRoomPayload = Message<"baccarat.v1.UpdateRoomPayload"> & {
+  /**
+   * Room to change.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * Whether only moderators and services may publish.
+   *
+   * @generated from field: optional bool frozen = 2;
+   */
+  frozen?: boolean | undefined;
+
+  /**
+   * Least time between two messages of one member, in milliseconds, at most 3,600,000; 0 is off.
+   *
+   * @generated from field: optional int32 slow_mode_ms = 3;
+   */
+  slowModeMs?: number | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.UpdateRoomPayload.
+ * Use `create(UpdateRoomPayloadSchema)` to create a new message.
+ */
+export const UpdateRoomPayloadSchema: GenMessage<UpdateRoomPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 41);
+
+/**
+ * MemberMutedPayload: server → client, type `member_muted`. A user may not write in the room.
+ *
+ * @generated from message baccarat.v1.MemberMutedPayload
+ */
+export type MemberMutedPayload = Message<"baccarat.v1.MemberMutedPayload"> & {
+  /**
+   * The room.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * Who.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * Who decided: `service:<token name>` or a moderator's uid.
+   *
+   * @generated from field: string by = 3;
+   */
+  by: string;
+
+  /**
+   * When it ends by itself; null: when it is lifted.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Why, absent when empty.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.MemberMutedPayload.
+ * Use `create(MemberMutedPayloadSchema)` to create a new message.
+ */
+export const MemberMutedPayloadSchema: GenMessage<MemberMutedPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 42);
+
+/**
+ * MemberUnmutedPayload: server → client, type `member_unmuted`. A mute was lifted. A mute that ends by itself is not told.
+ *
+ * @generated from message baccarat.v1.MemberUnmutedPayload
+ */
+export type MemberUnmutedPayload = Message<"baccarat.v1.MemberUnmutedPayload"> & {
+  /**
+   * The room.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * Who may write again.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * Who decided: `service:<token name>` or a moderator's uid.
+   *
+   * @generated from field: string by = 3;
+   */
+  by: string;
+
+  /**
+   * Always null.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Why, absent when empty.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.MemberUnmutedPayload.
+ * Use `create(MemberUnmutedPayloadSchema)` to create a new message.
+ */
+export const MemberUnmutedPayloadSchema: GenMessage<MemberUnmutedPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 43);
+
+/**
+ * RoomUpdatedPayload: server → client, type `room_updated`. The room has other settings.
+ *
+ * @generated from message baccarat.v1.RoomUpdatedPayload
+ */
+export type RoomUpdatedPayload = Message<"baccarat.v1.RoomUpdatedPayload"> & {
+  /**
+   * The room.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * Human title.
+   *
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * Only moderators and services may publish.
+   *
+   * @generated from field: bool frozen = 3;
+   */
+  frozen: boolean;
+
+  /**
+   * Least time between two messages of one member, in milliseconds; 0 is off.
+   *
+   * @generated from field: int32 slow_mode_ms = 4;
+   */
+  slowModeMs: number;
+
+  /**
+   * Joinable only by pattern, role or invitation.
+   *
+   * @generated from field: bool private = 5;
+   */
+  private: boolean;
+
+  /**
+   * Most members at a time; 0: as many as the server allows.
+   *
+   * @generated from field: int32 capacity = 6;
+   */
+  capacity: number;
+
+  /**
+   * The owner's own data.
+   *
+   * @generated from field: map<string, string> metadata = 7;
+   */
+  metadata: { [key: string]: string };
+};
+
+/**
+ * Describes the message baccarat.v1.RoomUpdatedPayload.
+ * Use `create(RoomUpdatedPayloadSchema)` to create a new message.
+ */
+export const RoomUpdatedPayloadSchema: GenMessage<RoomUpdatedPayload> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_frames, 44);
 

@@ -12,17 +12,19 @@ import type { Event, Position } from "./event_pb.ts";
 import { file_baccarat_v1_event } from "./event_pb.ts";
 import type { Message as Message$1 } from "./message_pb.ts";
 import { file_baccarat_v1_message } from "./message_pb.ts";
+import type { Ban, Invitation, Mute } from "./moderation_pb.ts";
+import { file_baccarat_v1_moderation } from "./moderation_pb.ts";
 import type { Room } from "./room_pb.ts";
 import { file_baccarat_v1_room } from "./room_pb.ts";
-import type { FieldMask, Value } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_field_mask, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp, Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file baccarat/v1/room_service.proto.
  */
 export const file_baccarat_v1_room_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYWNjYXJhdC92MS9yb29tX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIjQKEUNyZWF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tIjUKEkNyZWF0ZVJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSIhCg5HZXRSb29tUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJIjIKD0dldFJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJJChBMaXN0Um9vbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnByZWZpeBgDIAEoCSJOChFMaXN0Um9vbXNSZXNwb25zZRIgCgVyb29tcxgBIAMoCzIRLmJhY2NhcmF0LnYxLlJvb20SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImUKEVVwZGF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVSb29tUmVzcG9uc2USHwoEcm9vbRgBIAEoCzIRLmJhY2NhcmF0LnYxLlJvb20iJAoRRGVsZXRlUm9vbVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCSIUChJEZWxldGVSb29tUmVzcG9uc2UiTAoSTGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwoTTGlzdE1lbWJlcnNSZXNwb25zZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJBChFLaWNrTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFAoSS2lja01lbWJlclJlc3BvbnNlIp8BChJTZW5kTWVzc2FnZVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglpbWFnZV91cmwYBCABKAkSDAoEZnJvbRgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkSCwoDdWlkGAcgASgJEhAKCHVzZXJuYW1lGAggASgJIk8KE1NlbmRNZXNzYWdlUmVzcG9uc2USJQoHbWVzc2FnZRgBIAEoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USEQoJZHVwbGljYXRlGAIgASgIInMKE1B1Ymxpc2hFdmVudFJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIMCgR0eXBlGAIgASgJEiQKBGRhdGEYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIkwKFFB1Ymxpc2hFdmVudFJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhIuYmFjY2FyYXQudjEuRXZlbnQSEQoJZHVwbGljYXRlGAIgASgIInQKE0xpc3RNZXNzYWdlc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRISCgpiZWZvcmVfc2VxGAQgASgEEhEKCWFmdGVyX3NlcRgFIAEoBCJmChRMaXN0TWVzc2FnZXNSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWVwb2NoGAMgASgJInIKEUxpc3RFdmVudHNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSEgoKYmVmb3JlX3NlcRgEIAEoBBIRCglhZnRlcl9zZXEYBSABKAQiYAoSTGlzdEV2ZW50c1Jlc3BvbnNlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVlcG9jaBgDIAEoCSI0ChREZWxldGVNZXNzYWdlUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI6ChVEZWxldGVNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEi5iYWNjYXJhdC52MS5FdmVudCJtChBXYXRjaFJvb21SZXF1ZXN0EhEKB3Jvb21faWQYASABKAlIABIWCgxyb29tX3BhdHRlcm4YAiABKAlIABIkCgVhZnRlchgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uQggKBnRhcmdldCJgChFXYXRjaFJvb21SZXNwb25zZRIiCgZldmVudHMYASADKAsyEi5iYWNjYXJhdC52MS5FdmVudBInCghwb3NpdGlvbhgCIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIj8KFFB1Ymxpc2hTdHJlYW1SZXF1ZXN0EicKBWl0ZW1zGAEgAygLMhguYmFjY2FyYXQudjEuUHVibGlzaEl0ZW0inAEKC1B1Ymxpc2hJdGVtEg4KBm51bWJlchgBIAEoDRI3CgxzZW5kX21lc3NhZ2UYAiABKAsyHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3RIABI5Cg1wdWJsaXNoX2V2ZW50GAMgASgLMiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdEgAQgkKB2NvbnRlbnQiUwoVUHVibGlzaFN0cmVhbVJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5iYWNjYXJhdC52MS5QdWJsaXNoUmVzdWx0Eg0KBWVwb2NoGAIgASgJIoEBCg1QdWJsaXNoUmVzdWx0Eg4KBm51bWJlchgBIAEoDRImCgNhY2sYAiABKAsyFy5iYWNjYXJhdC52MS5QdWJsaXNoQWNrSAASLgoHZmFpbHVyZRgDIAEoCzIbLmJhY2NhcmF0LnYxLlB1Ymxpc2hGYWlsdXJlSABCCAoGcmVzdWx0IiwKClB1Ymxpc2hBY2sSCwoDc2VxGAEgASgEEhEKCWR1cGxpY2F0ZRgCIAEoCCJ2Cg5QdWJsaXNoRmFpbHVyZRIoCgZyZWFzb24YASABKA4yGC5iYWNjYXJhdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoBTK3CQoLUm9vbVNlcnZpY2USTwoKQ3JlYXRlUm9vbRIeLmJhY2NhcmF0LnYxLkNyZWF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuQ3JlYXRlUm9vbVJlc3BvbnNlIgASSQoHR2V0Um9vbRIbLmJhY2NhcmF0LnYxLkdldFJvb21SZXF1ZXN0GhwuYmFjY2FyYXQudjEuR2V0Um9vbVJlc3BvbnNlIgOQAgESTwoJTGlzdFJvb21zEh0uYmFjY2FyYXQudjEuTGlzdFJvb21zUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RSb29tc1Jlc3BvbnNlIgOQAgESUgoKVXBkYXRlUm9vbRIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuVXBkYXRlUm9vbVJlc3BvbnNlIgOQAgISUgoKRGVsZXRlUm9vbRIeLmJhY2NhcmF0LnYxLkRlbGV0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuRGVsZXRlUm9vbVJlc3BvbnNlIgOQAgISVQoLTGlzdE1lbWJlcnMSHy5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIgOQAgESTwoKS2lja01lbWJlchIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuS2lja01lbWJlclJlc3BvbnNlIgASVQoLU2VuZE1lc3NhZ2USHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIgOQAgISWAoMUHVibGlzaEV2ZW50EiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdBohLmJhY2NhcmF0LnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlIgOQAgISWAoMTGlzdE1lc3NhZ2VzEiAuYmFjY2FyYXQudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmJhY2NhcmF0LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESUgoKTGlzdEV2ZW50cxIeLmJhY2NhcmF0LnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESWwoNRGVsZXRlTWVzc2FnZRIhLmJhY2NhcmF0LnYxLkRlbGV0ZU1lc3NhZ2VSZXF1ZXN0GiIuYmFjY2FyYXQudjEuRGVsZXRlTWVzc2FnZVJlc3BvbnNlIgOQAgISUQoJV2F0Y2hSb29tEh0uYmFjY2FyYXQudjEuV2F0Y2hSb29tUmVxdWVzdBoeLmJhY2NhcmF0LnYxLldhdGNoUm9vbVJlc3BvbnNlIgOQAgEwARJcCg1QdWJsaXNoU3RyZWFtEiEuYmFjY2FyYXQudjEuUHVibGlzaFN0cmVhbVJlcXVlc3QaIi5iYWNjYXJhdC52MS5QdWJsaXNoU3RyZWFtUmVzcG9uc2UiACgBMAFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_message, file_baccarat_v1_room, file_google_protobuf_field_mask, file_google_protobuf_struct]);
+  fileDesc("Ch5iYWNjYXJhdC92MS9yb29tX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIjQKEUNyZWF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tIjUKEkNyZWF0ZVJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSIhCg5HZXRSb29tUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJIjIKD0dldFJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJJChBMaXN0Um9vbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnByZWZpeBgDIAEoCSJOChFMaXN0Um9vbXNSZXNwb25zZRIgCgVyb29tcxgBIAMoCzIRLmJhY2NhcmF0LnYxLlJvb20SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImUKEVVwZGF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVSb29tUmVzcG9uc2USHwoEcm9vbRgBIAEoCzIRLmJhY2NhcmF0LnYxLlJvb20iJAoRRGVsZXRlUm9vbVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCSIUChJEZWxldGVSb29tUmVzcG9uc2UiTAoSTGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwoTTGlzdE1lbWJlcnNSZXNwb25zZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJBChFLaWNrTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFAoSS2lja01lbWJlclJlc3BvbnNlIrABChBCYW5NZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIxCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABItCghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAQgwKCmV4cGlyYXRpb24iMgoRQmFuTWVtYmVyUmVzcG9uc2USHQoDYmFuGAEgASgLMhAuYmFjY2FyYXQudjEuQmFuIkIKElVuYmFuTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFQoTVW5iYW5NZW1iZXJSZXNwb25zZSJJCg9MaXN0QmFuc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJLChBMaXN0QmFuc1Jlc3BvbnNlEh4KBGJhbnMYASADKAsyEC5iYWNjYXJhdC52MS5CYW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrEBChFNdXRlTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSMQoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoIZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IAEIMCgpleHBpcmF0aW9uIjUKEk11dGVNZW1iZXJSZXNwb25zZRIfCgRtdXRlGAEgASgLMhEuYmFjY2FyYXQudjEuTXV0ZSJDChNVbm11dGVNZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIWChRVbm11dGVNZW1iZXJSZXNwb25zZSJDChNJbnZpdGVNZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJDChRJbnZpdGVNZW1iZXJSZXNwb25zZRIrCgppbnZpdGF0aW9uGAEgASgLMhcuYmFjY2FyYXQudjEuSW52aXRhdGlvbiJFChVVbmludml0ZU1lbWJlclJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDgoGcmVhc29uGAMgASgJIhgKFlVuaW52aXRlTWVtYmVyUmVzcG9uc2UiNAoQQmxvY2tVc2VyUmVxdWVzdBILCgN1aWQYASABKAkSEwoLYmxvY2tlZF91aWQYAiABKAkiEwoRQmxvY2tVc2VyUmVzcG9uc2UiNgoSVW5ibG9ja1VzZXJSZXF1ZXN0EgsKA3VpZBgBIAEoCRITCgtibG9ja2VkX3VpZBgCIAEoCSIVChNVbmJsb2NrVXNlclJlc3BvbnNlIp8BChJTZW5kTWVzc2FnZVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglpbWFnZV91cmwYBCABKAkSDAoEZnJvbRgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkSCwoDdWlkGAcgASgJEhAKCHVzZXJuYW1lGAggASgJIk8KE1NlbmRNZXNzYWdlUmVzcG9uc2USJQoHbWVzc2FnZRgBIAEoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USEQoJZHVwbGljYXRlGAIgASgIInMKE1B1Ymxpc2hFdmVudFJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIMCgR0eXBlGAIgASgJEiQKBGRhdGEYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIkwKFFB1Ymxpc2hFdmVudFJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhIuYmFjY2FyYXQudjEuRXZlbnQSEQoJZHVwbGljYXRlGAIgASgIInQKE0xpc3RNZXNzYWdlc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRISCgpiZWZvcmVfc2VxGAQgASgEEhEKCWFmdGVyX3NlcRgFIAEoBCJmChRMaXN0TWVzc2FnZXNSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWVwb2NoGAMgASgJInIKEUxpc3RFdmVudHNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSEgoKYmVmb3JlX3NlcRgEIAEoBBIRCglhZnRlcl9zZXEYBSABKAQiYAoSTGlzdEV2ZW50c1Jlc3BvbnNlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVlcG9jaBgDIAEoCSI0ChREZWxldGVNZXNzYWdlUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI6ChVEZWxldGVNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEi5iYWNjYXJhdC52MS5FdmVudCJtChBXYXRjaFJvb21SZXF1ZXN0EhEKB3Jvb21faWQYASABKAlIABIWCgxyb29tX3BhdHRlcm4YAiABKAlIABIkCgVhZnRlchgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uQggKBnRhcmdldCJgChFXYXRjaFJvb21SZXNwb25zZRIiCgZldmVudHMYASADKAsyEi5iYWNjYXJhdC52MS5FdmVudBInCghwb3NpdGlvbhgCIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIj8KFFB1Ymxpc2hTdHJlYW1SZXF1ZXN0EicKBWl0ZW1zGAEgAygLMhguYmFjY2FyYXQudjEuUHVibGlzaEl0ZW0inAEKC1B1Ymxpc2hJdGVtEg4KBm51bWJlchgBIAEoDRI3CgxzZW5kX21lc3NhZ2UYAiABKAsyHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3RIABI5Cg1wdWJsaXNoX2V2ZW50GAMgASgLMiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdEgAQgkKB2NvbnRlbnQiUwoVUHVibGlzaFN0cmVhbVJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5iYWNjYXJhdC52MS5QdWJsaXNoUmVzdWx0Eg0KBWVwb2NoGAIgASgJIoEBCg1QdWJsaXNoUmVzdWx0Eg4KBm51bWJlchgBIAEoDRImCgNhY2sYAiABKAsyFy5iYWNjYXJhdC52MS5QdWJsaXNoQWNrSAASLgoHZmFpbHVyZRgDIAEoCzIbLmJhY2NhcmF0LnYxLlB1Ymxpc2hGYWlsdXJlSABCCAoGcmVzdWx0IiwKClB1Ymxpc2hBY2sSCwoDc2VxGAEgASgEEhEKCWR1cGxpY2F0ZRgCIAEoCCJ2Cg5QdWJsaXNoRmFpbHVyZRIoCgZyZWFzb24YASABKA4yGC5iYWNjYXJhdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoBTK0DwoLUm9vbVNlcnZpY2USTwoKQ3JlYXRlUm9vbRIeLmJhY2NhcmF0LnYxLkNyZWF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuQ3JlYXRlUm9vbVJlc3BvbnNlIgASSQoHR2V0Um9vbRIbLmJhY2NhcmF0LnYxLkdldFJvb21SZXF1ZXN0GhwuYmFjY2FyYXQudjEuR2V0Um9vbVJlc3BvbnNlIgOQAgESTwoJTGlzdFJvb21zEh0uYmFjY2FyYXQudjEuTGlzdFJvb21zUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RSb29tc1Jlc3BvbnNlIgOQAgESUgoKVXBkYXRlUm9vbRIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuVXBkYXRlUm9vbVJlc3BvbnNlIgOQAgISUgoKRGVsZXRlUm9vbRIeLmJhY2NhcmF0LnYxLkRlbGV0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuRGVsZXRlUm9vbVJlc3BvbnNlIgOQAgISVQoLTGlzdE1lbWJlcnMSHy5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIgOQAgESTwoKS2lja01lbWJlchIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuS2lja01lbWJlclJlc3BvbnNlIgASTwoJQmFuTWVtYmVyEh0uYmFjY2FyYXQudjEuQmFuTWVtYmVyUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkJhbk1lbWJlclJlc3BvbnNlIgOQAgISUgoLVW5iYW5NZW1iZXISHy5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlcXVlc3QaIC5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlc3BvbnNlIgASTAoITGlzdEJhbnMSHC5iYWNjYXJhdC52MS5MaXN0QmFuc1JlcXVlc3QaHS5iYWNjYXJhdC52MS5MaXN0QmFuc1Jlc3BvbnNlIgOQAgESUgoKTXV0ZU1lbWJlchIeLmJhY2NhcmF0LnYxLk11dGVNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTXV0ZU1lbWJlclJlc3BvbnNlIgOQAgISVQoMVW5tdXRlTWVtYmVyEiAuYmFjY2FyYXQudjEuVW5tdXRlTWVtYmVyUmVxdWVzdBohLmJhY2NhcmF0LnYxLlVubXV0ZU1lbWJlclJlc3BvbnNlIgASWAoMSW52aXRlTWVtYmVyEiAuYmFjY2FyYXQudjEuSW52aXRlTWVtYmVyUmVxdWVzdBohLmJhY2NhcmF0LnYxLkludml0ZU1lbWJlclJlc3BvbnNlIgOQAgISWwoOVW5pbnZpdGVNZW1iZXISIi5iYWNjYXJhdC52MS5Vbmludml0ZU1lbWJlclJlcXVlc3QaIy5iYWNjYXJhdC52MS5Vbmludml0ZU1lbWJlclJlc3BvbnNlIgASTwoJQmxvY2tVc2VyEh0uYmFjY2FyYXQudjEuQmxvY2tVc2VyUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkJsb2NrVXNlclJlc3BvbnNlIgOQAgISVQoLVW5ibG9ja1VzZXISHy5iYWNjYXJhdC52MS5VbmJsb2NrVXNlclJlcXVlc3QaIC5iYWNjYXJhdC52MS5VbmJsb2NrVXNlclJlc3BvbnNlIgOQAgISVQoLU2VuZE1lc3NhZ2USHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIgOQAgISWAoMUHVibGlzaEV2ZW50EiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdBohLmJhY2NhcmF0LnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlIgOQAgISWAoMTGlzdE1lc3NhZ2VzEiAuYmFjY2FyYXQudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmJhY2NhcmF0LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESUgoKTGlzdEV2ZW50cxIeLmJhY2NhcmF0LnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESWwoNRGVsZXRlTWVzc2FnZRIhLmJhY2NhcmF0LnYxLkRlbGV0ZU1lc3NhZ2VSZXF1ZXN0GiIuYmFjY2FyYXQudjEuRGVsZXRlTWVzc2FnZVJlc3BvbnNlIgOQAgISUQoJV2F0Y2hSb29tEh0uYmFjY2FyYXQudjEuV2F0Y2hSb29tUmVxdWVzdBoeLmJhY2NhcmF0LnYxLldhdGNoUm9vbVJlc3BvbnNlIgOQAgEwARJcCg1QdWJsaXNoU3RyZWFtEiEuYmFjY2FyYXQudjEuUHVibGlzaFN0cmVhbVJlcXVlc3QaIi5iYWNjYXJhdC52MS5QdWJsaXNoU3RyZWFtUmVzcG9uc2UiACgBMAFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_message, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * CreateRoomRequest is the request of CreateRoom.
@@ -378,6 +380,519 @@ export const KickMemberResponseSchema: GenMessage<KickMemberResponse> = /*@__PUR
   messageDesc(file_baccarat_v1_room_service, 13);
 
 /**
+ * BanMemberRequest is the request of BanMember.
+ *
+ * @generated from message baccarat.v1.BanMemberRequest
+ */
+export type BanMemberRequest = Message<"baccarat.v1.BanMemberRequest"> & {
+  /**
+   * Room to keep the user out of.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to ban; need not be a member, nor have existed.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * For the audit log and ListBans, at most 256 characters. Default empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When the ban ends by itself. Default: when it is lifted.
+   *
+   * @generated from oneof baccarat.v1.BanMemberRequest.expiration
+   */
+  expiration: {
+    /**
+     * At this time, which must be to come, and within ten years.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 4;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * After this time, at most ten years.
+     *
+     * @generated from field: google.protobuf.Duration duration = 5;
+     */
+    value: Duration;
+    case: "duration";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message baccarat.v1.BanMemberRequest.
+ * Use `create(BanMemberRequestSchema)` to create a new message.
+ */
+export const BanMemberRequestSchema: GenMessage<BanMemberRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 14);
+
+/**
+ * BanMemberResponse is the response of BanMember.
+ *
+ * @generated from message baccarat.v1.BanMemberResponse
+ */
+export type BanMemberResponse = Message<"baccarat.v1.BanMemberResponse"> & {
+  /**
+   * The ban as stored.
+   *
+   * @generated from field: baccarat.v1.Ban ban = 1;
+   */
+  ban?: Ban | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.BanMemberResponse.
+ * Use `create(BanMemberResponseSchema)` to create a new message.
+ */
+export const BanMemberResponseSchema: GenMessage<BanMemberResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 15);
+
+/**
+ * UnbanMemberRequest is the request of UnbanMember.
+ *
+ * @generated from message baccarat.v1.UnbanMemberRequest
+ */
+export type UnbanMemberRequest = Message<"baccarat.v1.UnbanMemberRequest"> & {
+  /**
+   * Room the user is banned from.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to let in again.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * For the audit log, at most 256 characters. Default empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.UnbanMemberRequest.
+ * Use `create(UnbanMemberRequestSchema)` to create a new message.
+ */
+export const UnbanMemberRequestSchema: GenMessage<UnbanMemberRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 16);
+
+/**
+ * UnbanMemberResponse is the response of UnbanMember.
+ *
+ * @generated from message baccarat.v1.UnbanMemberResponse
+ */
+export type UnbanMemberResponse = Message<"baccarat.v1.UnbanMemberResponse"> & {
+};
+
+/**
+ * Describes the message baccarat.v1.UnbanMemberResponse.
+ * Use `create(UnbanMemberResponseSchema)` to create a new message.
+ */
+export const UnbanMemberResponseSchema: GenMessage<UnbanMemberResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 17);
+
+/**
+ * ListBansRequest is the request of ListBans.
+ *
+ * @generated from message baccarat.v1.ListBansRequest
+ */
+export type ListBansRequest = Message<"baccarat.v1.ListBansRequest"> & {
+  /**
+   * Room whose bans to list.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * Most bans to return; 0 means 100, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the previous answer; empty for the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.ListBansRequest.
+ * Use `create(ListBansRequestSchema)` to create a new message.
+ */
+export const ListBansRequestSchema: GenMessage<ListBansRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 18);
+
+/**
+ * ListBansResponse is the response of ListBans.
+ *
+ * @generated from message baccarat.v1.ListBansResponse
+ */
+export type ListBansResponse = Message<"baccarat.v1.ListBansResponse"> & {
+  /**
+   * Bans of this page.
+   *
+   * @generated from field: repeated baccarat.v1.Ban bans = 1;
+   */
+  bans: Ban[];
+
+  /**
+   * Where the next page starts; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.ListBansResponse.
+ * Use `create(ListBansResponseSchema)` to create a new message.
+ */
+export const ListBansResponseSchema: GenMessage<ListBansResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 19);
+
+/**
+ * MuteMemberRequest is the request of MuteMember.
+ *
+ * @generated from message baccarat.v1.MuteMemberRequest
+ */
+export type MuteMemberRequest = Message<"baccarat.v1.MuteMemberRequest"> & {
+  /**
+   * Room in which the user may not write.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to mute; need not be a member, nor have existed.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * Shown to the room's members, at most 256 characters. Default empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When the mute ends by itself. Default: when it is lifted.
+   *
+   * @generated from oneof baccarat.v1.MuteMemberRequest.expiration
+   */
+  expiration: {
+    /**
+     * At this time, which must be to come, and within ten years.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 4;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * After this time, at most ten years.
+     *
+     * @generated from field: google.protobuf.Duration duration = 5;
+     */
+    value: Duration;
+    case: "duration";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message baccarat.v1.MuteMemberRequest.
+ * Use `create(MuteMemberRequestSchema)` to create a new message.
+ */
+export const MuteMemberRequestSchema: GenMessage<MuteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 20);
+
+/**
+ * MuteMemberResponse is the response of MuteMember.
+ *
+ * @generated from message baccarat.v1.MuteMemberResponse
+ */
+export type MuteMemberResponse = Message<"baccarat.v1.MuteMemberResponse"> & {
+  /**
+   * The mute as stored.
+   *
+   * @generated from field: baccarat.v1.Mute mute = 1;
+   */
+  mute?: Mute | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.MuteMemberResponse.
+ * Use `create(MuteMemberResponseSchema)` to create a new message.
+ */
+export const MuteMemberResponseSchema: GenMessage<MuteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 21);
+
+/**
+ * UnmuteMemberRequest is the request of UnmuteMember.
+ *
+ * @generated from message baccarat.v1.UnmuteMemberRequest
+ */
+export type UnmuteMemberRequest = Message<"baccarat.v1.UnmuteMemberRequest"> & {
+  /**
+   * Room in which the user is muted.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to let write again.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * Shown to the room's members, at most 256 characters. Default empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.UnmuteMemberRequest.
+ * Use `create(UnmuteMemberRequestSchema)` to create a new message.
+ */
+export const UnmuteMemberRequestSchema: GenMessage<UnmuteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 22);
+
+/**
+ * UnmuteMemberResponse is the response of UnmuteMember.
+ *
+ * @generated from message baccarat.v1.UnmuteMemberResponse
+ */
+export type UnmuteMemberResponse = Message<"baccarat.v1.UnmuteMemberResponse"> & {
+};
+
+/**
+ * Describes the message baccarat.v1.UnmuteMemberResponse.
+ * Use `create(UnmuteMemberResponseSchema)` to create a new message.
+ */
+export const UnmuteMemberResponseSchema: GenMessage<UnmuteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 23);
+
+/**
+ * InviteMemberRequest is the request of InviteMember.
+ *
+ * @generated from message baccarat.v1.InviteMemberRequest
+ */
+export type InviteMemberRequest = Message<"baccarat.v1.InviteMemberRequest"> & {
+  /**
+   * Room to invite to.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User to invite; need not have existed.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * For the audit log, at most 256 characters. Default empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.InviteMemberRequest.
+ * Use `create(InviteMemberRequestSchema)` to create a new message.
+ */
+export const InviteMemberRequestSchema: GenMessage<InviteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 24);
+
+/**
+ * InviteMemberResponse is the response of InviteMember.
+ *
+ * @generated from message baccarat.v1.InviteMemberResponse
+ */
+export type InviteMemberResponse = Message<"baccarat.v1.InviteMemberResponse"> & {
+  /**
+   * The invitation as stored.
+   *
+   * @generated from field: baccarat.v1.Invitation invitation = 1;
+   */
+  invitation?: Invitation | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.InviteMemberResponse.
+ * Use `create(InviteMemberResponseSchema)` to create a new message.
+ */
+export const InviteMemberResponseSchema: GenMessage<InviteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 25);
+
+/**
+ * UninviteMemberRequest is the request of UninviteMember.
+ *
+ * @generated from message baccarat.v1.UninviteMemberRequest
+ */
+export type UninviteMemberRequest = Message<"baccarat.v1.UninviteMemberRequest"> & {
+  /**
+   * Room the user is invited to.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+
+  /**
+   * User whose invitation to take back.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * For the audit log, at most 256 characters. Default empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.UninviteMemberRequest.
+ * Use `create(UninviteMemberRequestSchema)` to create a new message.
+ */
+export const UninviteMemberRequestSchema: GenMessage<UninviteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 26);
+
+/**
+ * UninviteMemberResponse is the response of UninviteMember.
+ *
+ * @generated from message baccarat.v1.UninviteMemberResponse
+ */
+export type UninviteMemberResponse = Message<"baccarat.v1.UninviteMemberResponse"> & {
+};
+
+/**
+ * Describes the message baccarat.v1.UninviteMemberResponse.
+ * Use `create(UninviteMemberResponseSchema)` to create a new message.
+ */
+export const UninviteMemberResponseSchema: GenMessage<UninviteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 27);
+
+/**
+ * BlockUserRequest is the request of BlockUser.
+ *
+ * @generated from message baccarat.v1.BlockUserRequest
+ */
+export type BlockUserRequest = Message<"baccarat.v1.BlockUserRequest"> & {
+  /**
+   * User who is to get no messages.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+
+  /**
+   * User whose messages are stopped. Services cannot be blocked.
+   *
+   * @generated from field: string blocked_uid = 2;
+   */
+  blockedUid: string;
+};
+
+/**
+ * Describes the message baccarat.v1.BlockUserRequest.
+ * Use `create(BlockUserRequestSchema)` to create a new message.
+ */
+export const BlockUserRequestSchema: GenMessage<BlockUserRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 28);
+
+/**
+ * BlockUserResponse is the response of BlockUser.
+ *
+ * @generated from message baccarat.v1.BlockUserResponse
+ */
+export type BlockUserResponse = Message<"baccarat.v1.BlockUserResponse"> & {
+};
+
+/**
+ * Describes the message baccarat.v1.BlockUserResponse.
+ * Use `create(BlockUserResponseSchema)` to create a new message.
+ */
+export const BlockUserResponseSchema: GenMessage<BlockUserResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 29);
+
+/**
+ * UnblockUserRequest is the request of UnblockUser.
+ *
+ * @generated from message baccarat.v1.UnblockUserRequest
+ */
+export type UnblockUserRequest = Message<"baccarat.v1.UnblockUserRequest"> & {
+  /**
+   * User who is to get messages again.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+
+  /**
+   * User whose messages are let through.
+   *
+   * @generated from field: string blocked_uid = 2;
+   */
+  blockedUid: string;
+};
+
+/**
+ * Describes the message baccarat.v1.UnblockUserRequest.
+ * Use `create(UnblockUserRequestSchema)` to create a new message.
+ */
+export const UnblockUserRequestSchema: GenMessage<UnblockUserRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 30);
+
+/**
+ * UnblockUserResponse is the response of UnblockUser.
+ *
+ * @generated from message baccarat.v1.UnblockUserResponse
+ */
+export type UnblockUserResponse = Message<"baccarat.v1.UnblockUserResponse"> & {
+};
+
+/**
+ * Describes the message baccarat.v1.UnblockUserResponse.
+ * Use `create(UnblockUserResponseSchema)` to create a new message.
+ */
+export const UnblockUserResponseSchema: GenMessage<UnblockUserResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 31);
+
+/**
  * SendMessageRequest is the request of SendMessage.
  *
  * @generated from message baccarat.v1.SendMessageRequest
@@ -445,7 +960,7 @@ export type SendMessageRequest = Message<"baccarat.v1.SendMessageRequest"> & {
  * Use `create(SendMessageRequestSchema)` to create a new message.
  */
 export const SendMessageRequestSchema: GenMessage<SendMessageRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 14);
+  messageDesc(file_baccarat_v1_room_service, 32);
 
 /**
  * SendMessageResponse is the response of SendMessage.
@@ -473,7 +988,7 @@ export type SendMessageResponse = Message<"baccarat.v1.SendMessageResponse"> & {
  * Use `create(SendMessageResponseSchema)` to create a new message.
  */
 export const SendMessageResponseSchema: GenMessage<SendMessageResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 15);
+  messageDesc(file_baccarat_v1_room_service, 33);
 
 /**
  * PublishEventRequest is the request of PublishEvent.
@@ -515,7 +1030,7 @@ export type PublishEventRequest = Message<"baccarat.v1.PublishEventRequest"> & {
  * Use `create(PublishEventRequestSchema)` to create a new message.
  */
 export const PublishEventRequestSchema: GenMessage<PublishEventRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 16);
+  messageDesc(file_baccarat_v1_room_service, 34);
 
 /**
  * PublishEventResponse is the response of PublishEvent.
@@ -543,7 +1058,7 @@ export type PublishEventResponse = Message<"baccarat.v1.PublishEventResponse"> &
  * Use `create(PublishEventResponseSchema)` to create a new message.
  */
 export const PublishEventResponseSchema: GenMessage<PublishEventResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 17);
+  messageDesc(file_baccarat_v1_room_service, 35);
 
 /**
  * ListMessagesRequest is the request of ListMessages.
@@ -592,7 +1107,7 @@ export type ListMessagesRequest = Message<"baccarat.v1.ListMessagesRequest"> & {
  * Use `create(ListMessagesRequestSchema)` to create a new message.
  */
 export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 18);
+  messageDesc(file_baccarat_v1_room_service, 36);
 
 /**
  * ListMessagesResponse is the response of ListMessages.
@@ -627,7 +1142,7 @@ export type ListMessagesResponse = Message<"baccarat.v1.ListMessagesResponse"> &
  * Use `create(ListMessagesResponseSchema)` to create a new message.
  */
 export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 19);
+  messageDesc(file_baccarat_v1_room_service, 37);
 
 /**
  * ListEventsRequest is the request of ListEvents.
@@ -676,7 +1191,7 @@ export type ListEventsRequest = Message<"baccarat.v1.ListEventsRequest"> & {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 20);
+  messageDesc(file_baccarat_v1_room_service, 38);
 
 /**
  * ListEventsResponse is the response of ListEvents.
@@ -711,7 +1226,7 @@ export type ListEventsResponse = Message<"baccarat.v1.ListEventsResponse"> & {
  * Use `create(ListEventsResponseSchema)` to create a new message.
  */
 export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 21);
+  messageDesc(file_baccarat_v1_room_service, 39);
 
 /**
  * DeleteMessageRequest is the request of DeleteMessage.
@@ -739,7 +1254,7 @@ export type DeleteMessageRequest = Message<"baccarat.v1.DeleteMessageRequest"> &
  * Use `create(DeleteMessageRequestSchema)` to create a new message.
  */
 export const DeleteMessageRequestSchema: GenMessage<DeleteMessageRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 22);
+  messageDesc(file_baccarat_v1_room_service, 40);
 
 /**
  * DeleteMessageResponse is the response of DeleteMessage.
@@ -760,7 +1275,7 @@ export type DeleteMessageResponse = Message<"baccarat.v1.DeleteMessageResponse">
  * Use `create(DeleteMessageResponseSchema)` to create a new message.
  */
 export const DeleteMessageResponseSchema: GenMessage<DeleteMessageResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 23);
+  messageDesc(file_baccarat_v1_room_service, 41);
 
 /**
  * WatchRoomRequest is the request of WatchRoom.
@@ -804,7 +1319,7 @@ export type WatchRoomRequest = Message<"baccarat.v1.WatchRoomRequest"> & {
  * Use `create(WatchRoomRequestSchema)` to create a new message.
  */
 export const WatchRoomRequestSchema: GenMessage<WatchRoomRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 24);
+  messageDesc(file_baccarat_v1_room_service, 42);
 
 /**
  * WatchRoomResponse is a piece of what WatchRoom follows. The first has no events and says where following begins; while
@@ -833,7 +1348,7 @@ export type WatchRoomResponse = Message<"baccarat.v1.WatchRoomResponse"> & {
  * Use `create(WatchRoomResponseSchema)` to create a new message.
  */
 export const WatchRoomResponseSchema: GenMessage<WatchRoomResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 25);
+  messageDesc(file_baccarat_v1_room_service, 43);
 
 /**
  * PublishStreamRequest is a batch of what is to be stored. At most 1 MiB.
@@ -854,7 +1369,7 @@ export type PublishStreamRequest = Message<"baccarat.v1.PublishStreamRequest"> &
  * Use `create(PublishStreamRequestSchema)` to create a new message.
  */
 export const PublishStreamRequestSchema: GenMessage<PublishStreamRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 26);
+  messageDesc(file_baccarat_v1_room_service, 44);
 
 /**
  * PublishItem is one thing to be stored.
@@ -898,7 +1413,7 @@ export type PublishItem = Message<"baccarat.v1.PublishItem"> & {
  * Use `create(PublishItemSchema)` to create a new message.
  */
 export const PublishItemSchema: GenMessage<PublishItem> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 27);
+  messageDesc(file_baccarat_v1_room_service, 45);
 
 /**
  * PublishStreamResponse holds results of items, of several requests perhaps.
@@ -926,7 +1441,7 @@ export type PublishStreamResponse = Message<"baccarat.v1.PublishStreamResponse">
  * Use `create(PublishStreamResponseSchema)` to create a new message.
  */
 export const PublishStreamResponseSchema: GenMessage<PublishStreamResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 28);
+  messageDesc(file_baccarat_v1_room_service, 46);
 
 /**
  * PublishResult says what became of an item.
@@ -970,7 +1485,7 @@ export type PublishResult = Message<"baccarat.v1.PublishResult"> & {
  * Use `create(PublishResultSchema)` to create a new message.
  */
 export const PublishResultSchema: GenMessage<PublishResult> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 29);
+  messageDesc(file_baccarat_v1_room_service, 47);
 
 /**
  * PublishAck says that an item is stored.
@@ -998,7 +1513,7 @@ export type PublishAck = Message<"baccarat.v1.PublishAck"> & {
  * Use `create(PublishAckSchema)` to create a new message.
  */
 export const PublishAckSchema: GenMessage<PublishAck> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 30);
+  messageDesc(file_baccarat_v1_room_service, 48);
 
 /**
  * PublishFailure says why an item failed.
@@ -1040,7 +1555,7 @@ export type PublishFailure = Message<"baccarat.v1.PublishFailure"> & {
  * Use `create(PublishFailureSchema)` to create a new message.
  */
 export const PublishFailureSchema: GenMessage<PublishFailure> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 31);
+  messageDesc(file_baccarat_v1_room_service, 49);
 
 /**
  * RoomService is how other services administer rooms, speak in them and read them. Reads need scope `read`, sending
@@ -1118,6 +1633,97 @@ export const RoomService: GenService<{
     methodKind: "unary";
     input: typeof KickMemberRequestSchema;
     output: typeof KickMemberResponseSchema;
+  },
+  /**
+   * BanMember keeps a user out of a room, and takes them out of it on every edge within 1 s (room_left, reason banned).
+   * Banning again replaces the ban.
+   *
+   * @generated from rpc baccarat.v1.RoomService.BanMember
+   */
+  banMember: {
+    methodKind: "unary";
+    input: typeof BanMemberRequestSchema;
+    output: typeof BanMemberResponseSchema;
+  },
+  /**
+   * UnbanMember lifts a ban. NOT_FOUND when the user is not banned.
+   *
+   * @generated from rpc baccarat.v1.RoomService.UnbanMember
+   */
+  unbanMember: {
+    methodKind: "unary";
+    input: typeof UnbanMemberRequestSchema;
+    output: typeof UnbanMemberResponseSchema;
+  },
+  /**
+   * ListBans pages through the bans of a room that hold now, in the order of their uids.
+   *
+   * @generated from rpc baccarat.v1.RoomService.ListBans
+   */
+  listBans: {
+    methodKind: "unary";
+    input: typeof ListBansRequestSchema;
+    output: typeof ListBansResponseSchema;
+  },
+  /**
+   * MuteMember keeps a user from writing in a room, on every edge within 1 s. Muting again replaces the mute.
+   *
+   * @generated from rpc baccarat.v1.RoomService.MuteMember
+   */
+  muteMember: {
+    methodKind: "unary";
+    input: typeof MuteMemberRequestSchema;
+    output: typeof MuteMemberResponseSchema;
+  },
+  /**
+   * UnmuteMember lifts a mute. NOT_FOUND when the user is not muted.
+   *
+   * @generated from rpc baccarat.v1.RoomService.UnmuteMember
+   */
+  unmuteMember: {
+    methodKind: "unary";
+    input: typeof UnmuteMemberRequestSchema;
+    output: typeof UnmuteMemberResponseSchema;
+  },
+  /**
+   * InviteMember lets a user into a room as if their token named it: a private one, above all.
+   *
+   * @generated from rpc baccarat.v1.RoomService.InviteMember
+   */
+  inviteMember: {
+    methodKind: "unary";
+    input: typeof InviteMemberRequestSchema;
+    output: typeof InviteMemberResponseSchema;
+  },
+  /**
+   * UninviteMember takes an invitation back; whoever is in the room by it stays until they leave. NOT_FOUND without one.
+   *
+   * @generated from rpc baccarat.v1.RoomService.UninviteMember
+   */
+  uninviteMember: {
+    methodKind: "unary";
+    input: typeof UninviteMemberRequestSchema;
+    output: typeof UninviteMemberResponseSchema;
+  },
+  /**
+   * BlockUser stops a user's direct messages to another, at every edge within 1 s. Blocking again does nothing.
+   *
+   * @generated from rpc baccarat.v1.RoomService.BlockUser
+   */
+  blockUser: {
+    methodKind: "unary";
+    input: typeof BlockUserRequestSchema;
+    output: typeof BlockUserResponseSchema;
+  },
+  /**
+   * UnblockUser lets a user's direct messages to another through again. Does nothing when they are not blocked.
+   *
+   * @generated from rpc baccarat.v1.RoomService.UnblockUser
+   */
+  unblockUser: {
+    methodKind: "unary";
+    input: typeof UnblockUserRequestSchema;
+    output: typeof UnblockUserResponseSchema;
   },
   /**
    * SendMessage stores a message in a room or a direct conversation; the same event in the same order as over WebSocket.

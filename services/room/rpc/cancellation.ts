@@ -52,15 +52,21 @@ export async function* untilAborted<T>(
 ): AsyncGenerator<T> {
   const source = messages[Symbol.asyncIterator]();
   let ended = false;
+  // Not left to the end of this: who takes the messages waits for the peer to take them, and when that is gone, for ever.
+  const end = (): void => {
+    if (!ended) source.return?.().catch(onLateError);
+    ended = true;
+  };
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
   try {
     for (;;) {
       const result = await raced(signal, source.next());
-      ended = result.done === true;
+      ended ||= result.done === true;
       if (result.done) return;
       yield result.value;
     }
   } finally {
     release();
-    if (!ended) source.return?.().catch(onLateError);
   }
 }

@@ -1,12 +1,37 @@
 import { toJsonString } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
+import type { Position } from "../../../gen/baccarat/v1/event_pb.ts";
+import type { WatchRoomRequest } from "../../../gen/baccarat/v1/room_service_pb.ts";
 import { RoomError } from "../../errors.ts";
-import { parseRoomId, parseUid, type RoomId, type Uid } from "../../ids.ts";
+import { directUsers, parseRoomId, parseUid, type RoomId, type Uid } from "../../ids.ts";
+import type { WatchTarget } from "../watch.ts";
 
 /** The room a request names. @throws RoomError invalid_argument. */
 export function parsedRoomId(value: string, field = "room_id"): RoomId {
   const rule = "must be 1 to 64 of A-Z a-z 0-9 _ . : @ -, or direct:<uid>:<uid> with two sorted uids";
   return parseRoomId(value) ?? invalid(field, rule);
+}
+
+/** Characters before the `*`: the beginning of an id that is no conversation's. */
+const PATTERN = /^(?!direct:)[A-Za-z0-9_.:@-]{0,64}\*$/;
+
+/** What a request wants to follow. @throws RoomError invalid_argument. */
+export function parsedTarget({ case: field, value }: WatchRoomRequest["target"]): WatchTarget {
+  if (field === undefined) return invalid("room_id", "or room_pattern is needed");
+  if (field === "roomId") return { room: parsedRoomId(value) };
+  if (PATTERN.test(value)) return { pattern: value };
+  const room = parseRoomId(value);
+  if (room !== undefined && !directUsers(room)) return { room };
+  return invalid(
+    "room_pattern",
+    "must be a room id, or the beginning of one and `*`; it matches no direct conversation",
+  );
+}
+
+/** The position a request names, if any. @throws RoomError invalid_argument. */
+export function parsedPosition(value: Position | undefined, field: string): Position | undefined {
+  if (value !== undefined) parsedSeq(value.seq, `${field}.seq`);
+  return value;
 }
 
 /** The user a request names. @throws RoomError invalid_argument. */
@@ -39,6 +64,7 @@ export function jsonText(value: Value | undefined, field: string): string {
   }
 }
 
-function invalid(field: string, rule: string): never {
+/** @throws RoomError invalid_argument: the field breaks the rule. */
+export function invalid(field: string, rule: string): never {
   throw new RoomError("invalid_argument", `${field} ${rule}`, { metadata: { field } });
 }

@@ -26,6 +26,8 @@ export const METHODS: Readonly<Record<string, MethodRule>> = {
   "baccarat.v1.RoomService/ListMessages": { scope: "read" },
   "baccarat.v1.RoomService/ListEvents": { scope: "read" },
   "baccarat.v1.RoomService/DeleteMessage": { scope: "admin" },
+  "baccarat.v1.RoomService/WatchRoom": { scope: "read", live: true },
+  "baccarat.v1.RoomService/PublishStream": { scope: "publish", live: true },
   "baccarat.v1.AdminService/ListClients": { scope: "read" },
   "baccarat.v1.AdminService/DisconnectClients": { scope: "admin" },
   "baccarat.v1.AdminService/ListEdges": { scope: "read" },

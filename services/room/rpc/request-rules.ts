@@ -1,3 +1,4 @@
+import { hasLoopbackName, isAllowedOrigin, parseListenerUrl } from "../../origin.ts";
 import type { HttpRequest } from "./listener.ts";
 
 /** Why a request is refused before anything else is looked at. */
@@ -17,17 +18,16 @@ export interface RequestRules {
   readonly allowedOrigins: readonly string[];
 }
 
-const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
-
 /** Holds the rules against a request; undefined when it may pass. */
 export function refuse(request: HttpRequest, rules: RequestRules): Refusal | undefined {
   const host = hostOf(request);
-  if (host === undefined) return { status: 400, message: "exactly one valid Host is required" };
-  if (rules.loopbackHostOnly && !LOOPBACK.test(host)) {
+  const listener = host === undefined ? undefined : parseListenerUrl("http", host);
+  if (listener === undefined) return { status: 400, message: "exactly one valid Host is required" };
+  if (rules.loopbackHostOnly && !hasLoopbackName(listener)) {
     return { status: 421, message: "without RPC_TOKENS the Host must be localhost, 127.0.0.1 or [::1]" };
   }
   const { origin } = request.headers;
-  if (origin === undefined || isAllowed(origin, host, rules.allowedOrigins)) return undefined;
+  if (origin === undefined || isAllowedOrigin(origin, listener, rules.allowedOrigins)) return undefined;
   return { status: 403, message: "pages of this origin may not call; see ALLOWED_ORIGINS" };
 }
 
@@ -39,16 +39,5 @@ function hostOf(request: HttpRequest): string | undefined {
     if (name === "host" || name === ":authority") names.add(request.rawHeaders[index + 1] ?? "");
   }
   const [host, ...others] = names;
-  return host !== undefined && others.length === 0 && isHost(host) ? host : undefined;
-}
-
-/** True for `name` or `name:port` and nothing that a URL parser would read as more than that. */
-function isHost(host: string): boolean {
-  return /^[A-Za-z0-9.:[\]_-]+$/.test(host) && URL.canParse(`http://${host}`);
-}
-
-/** Whether the origin is this listener's own, or on the list. `null`, paths, other ports and schemes all fail. */
-function isAllowed(origin: string, host: string, allowed: readonly string[]): boolean {
-  if (!URL.canParse(origin) || new URL(origin).origin !== origin) return false;
-  return origin === new URL(`http://${host}`).origin || allowed.includes(origin) || allowed.includes("*");
+  return others.length === 0 ? host : undefined;
 }

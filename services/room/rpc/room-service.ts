@@ -1,12 +1,32 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { ListEventsRequest, ListMessagesRequest, RoomService } from "../../../gen/baccarat/v1/room_service_pb.ts";
-import { senderUid } from "../../auth.ts";
+import type {
+  ListEventsRequest,
+  ListMessagesRequest,
+  PublishEventRequest,
+  PublishItem,
+  RoomService,
+  SendMessageRequest,
+} from "../../../gen/baccarat/v1/room_service_pb.ts";
+import { type Service, senderUid } from "../../auth.ts";
+import type { PublishedEvent } from "../../publisher.ts";
 import type { ControlPlane } from "../control-plane.ts";
+import type { EventRequest, Messages, SendRequest } from "../messages.ts";
 import { callerKey } from "./credentials.ts";
-import { jsonText, optional, parsedRoomId, parsedSeq, parsedUid, required } from "./decode.ts";
+import {
+  invalid,
+  jsonText,
+  optional,
+  parsedPosition,
+  parsedRoomId,
+  parsedSeq,
+  parsedTarget,
+  parsedUid,
+  required,
+} from "./decode.ts";
 
 /** baccarat.v1.RoomService over the control plane. */
-export function roomService({ rooms, membership, messages, history }: ControlPlane): ServiceImpl<typeof RoomService> {
+export function roomService(controlPlane: ControlPlane): ServiceImpl<typeof RoomService> {
+  const { rooms, membership, messages, history, watches, publishStreams } = controlPlane;
   return {
     async createRoom(request) {
       const room = required(request.room, "room");
@@ -33,23 +53,8 @@ export function roomService({ rooms, membership, messages, history }: ControlPla
       await membership.kick(parsedRoomId(roomId), parsedUid(uid), reason, senderUid(values.get(callerKey)));
       return {};
     },
-    sendMessage({ roomId, toUid, uid, ...rest }, { values }) {
-      return messages.send(values.get(callerKey), {
-        ...rest,
-        room: optional(roomId, parsedRoomId),
-        toUid: optional(toUid, (value) => parsedUid(value, "to_uid")),
-        uid: optional(uid, parsedUid),
-      });
-    },
-    publishEvent({ roomId, type, data, idempotencyKey }, { values }) {
-      const dataJson = jsonText(data, "data");
-      return messages.publishEvent(values.get(callerKey), {
-        room: parsedRoomId(roomId),
-        type,
-        dataJson,
-        idempotencyKey,
-      });
-    },
+    sendMessage: (request, { values }) => messages.send(values.get(callerKey), sendRequest(request)),
+    publishEvent: (request, { values }) => messages.publishEvent(values.get(callerKey), eventRequest(request)),
     async listMessages(request) {
       const { items, ...page } = await history.listMessages(logRequest(request));
       return { ...page, messages: [...items] };
@@ -62,7 +67,43 @@ export function roomService({ rooms, membership, messages, history }: ControlPla
       const access = rooms.access(parsedRoomId(roomId));
       return { event: await messages.delete(values.get(callerKey), access, parsedSeq(seq, "seq")) };
     },
+    watchRoom({ target, after }, { signal }) {
+      return watches.watch({ target: parsedTarget(target), after: parsedPosition(after, "after") }, signal);
+    },
+    publishStream(requests, { values, signal }) {
+      const store = (item: PublishItem, lane: object) => storeItem(messages, values.get(callerKey), item, lane);
+      return publishStreams.serve(requests, store, signal);
+    },
   };
+}
+
+async function storeItem(
+  messages: Messages,
+  caller: Service,
+  { content }: PublishItem,
+  lane: object,
+): Promise<PublishedEvent> {
+  switch (content.case) {
+    case "sendMessage":
+      return messages.store(caller, sendRequest(content.value), lane);
+    case "publishEvent":
+      return messages.storeEvent(caller, eventRequest(content.value), lane);
+    case undefined:
+      return invalid("content", "is missing");
+  }
+}
+
+function sendRequest({ roomId, toUid, uid, ...rest }: SendMessageRequest): SendRequest {
+  return {
+    ...rest,
+    room: optional(roomId, parsedRoomId),
+    toUid: optional(toUid, (value) => parsedUid(value, "to_uid")),
+    uid: optional(uid, parsedUid),
+  };
+}
+
+function eventRequest({ roomId, type, data, idempotencyKey }: PublishEventRequest): EventRequest {
+  return { room: parsedRoomId(roomId), type, dataJson: jsonText(data, "data"), idempotencyKey };
 }
 
 function logRequest({ roomId, pageSize, pageToken, beforeSeq, afterSeq }: ListMessagesRequest | ListEventsRequest) {

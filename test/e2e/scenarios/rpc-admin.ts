@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Crowd, newRoom } from "../../support/crowd.ts";
 import { eventually } from "../../support/eventually.ts";
+import { RawSocket } from "../../support/raw-socket.ts";
 import { RpcClient } from "../../support/rpc.ts";
 import type { Topology } from "../../support/topology.ts";
 
@@ -128,6 +129,19 @@ export function rpcAdmin(topology: Topology): void {
       });
       expect(response.status).toBe(status);
       expect(response.headers.get("access-control-allow-origin")).toBeNull();
+    });
+
+    it("answers only to names of the loopback while it is open, so that no page can rebind its name to it", async () => {
+      const base = topology.rpcs[0] ?? "";
+      for (const [host, status] of [
+        ["evil.example", 421],
+        [`127.0.0.1.evil.example:${new URL(base).port}`, 421],
+        [`localhost:${new URL(base).port}`, 200],
+      ] as const) {
+        await using raw = await RawSocket.connect(base);
+        const target = "/baccarat.v1.AdminService/GetStats?encoding=json&message=%7B%7D";
+        expect(await raw.exchange([`GET ${target} HTTP/1.1`, `Host: ${host}`]), host).toContain(`HTTP/1.1 ${status} `);
+      }
     });
 
     it("takes GET with camelCase or snake_case names, and answers with proto field names", async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { FrameError, type TestClient } from "../../support/client.ts";
 import { Crowd, newRoom } from "../../support/crowd.ts";
+import { eventually } from "../../support/eventually.ts";
 import { RpcClient } from "../../support/rpc.ts";
 import type { Topology } from "../../support/topology.ts";
 
@@ -18,6 +20,9 @@ interface RoomsPage {
   readonly rooms?: readonly RoomJson[];
   readonly next_page_token?: string;
 }
+
+/** How long a decision may take to act at every edge, in milliseconds. */
+const ACTS_WITHIN_MS = 1_000;
 
 /** Rooms and their members, administered over Connect's JSON. */
 export function rpcRooms(topology: Topology): void {
@@ -129,6 +134,36 @@ export function rpcRooms(topology: Topology): void {
       expect((await guest.refused("join_room", { room_id })).code).toBe("permission_denied");
     });
 
+    it("frozen ones take messages of services only, until they thaw", async () => {
+      await using crowd = new Crowd(topology);
+      const room_id = newRoom("frozen");
+      const ann = await crowd.join(room_id);
+      const freeze = (frozen: boolean) =>
+        rpc().call("RoomService/UpdateRoom", { room: { room_id, frozen }, update_mask: "frozen" });
+      await freeze(true);
+      await eventually("the member to be refused", () => isRefused(ann, room_id), { withinMs: ACTS_WITHIN_MS });
+      await rpc().call("RoomService/SendMessage", { room_id, message: "from the house" });
+      await ann.next("new_message", (message) => message.message === "from the house");
+      await freeze(false);
+      await eventually("the member to be heard", async () => !(await isRefused(ann, room_id)), {
+        withinMs: ACTS_WITHIN_MS,
+      });
+    });
+
+    it("slow ones take one message of a member at a time", async () => {
+      await using crowd = new Crowd(topology);
+      const room_id = newRoom("slow-mode");
+      await rpc().call("RoomService/CreateRoom", { room: { room_id, slow_mode_ms: 3_600_000 } });
+      const [ann, bob] = [await crowd.join(room_id), await crowd.join(room_id)];
+      await ann.say(room_id, "first");
+      const error = await ann.refused("send_message", { room_id, message: "second" });
+      expect(error).toMatchObject({ code: "rate_limited", retryable: true });
+      expect(error.retry_after_ms).toBeGreaterThan(3_000_000);
+      await bob.say(room_id, "another's");
+      await ann.next("new_message", (message) => message.uid === bob.uid);
+      expect(ann.all("new_message").map((frame) => frame.payload.message)).toEqual(["first", "another's"]);
+    });
+
     it("kick a member everywhere at once, who may come back", async () => {
       await using crowd = new Crowd(topology);
       const room_id = newRoom("kick");
@@ -161,4 +196,15 @@ export function rpcRooms(topology: Topology): void {
       expect(await rpc().fails("RoomService/SendMessage", { room_id, message: "x" })).toMatchObject({ status: 404 });
     });
   });
+}
+
+/** True when a member's message is refused because the room is frozen. */
+async function isRefused(client: TestClient, room: string): Promise<boolean> {
+  try {
+    await client.say(room, "may I?");
+    return false;
+  } catch (error) {
+    if (error instanceof FrameError && error.payload.code === "permission_denied") return true;
+    throw error;
+  }
 }

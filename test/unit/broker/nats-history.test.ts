@@ -98,10 +98,9 @@ describe("history", () => {
     const seqs = await sayMany(owner, LOBBY, 500);
     const subject = nats.names.log(LOBBY);
     const stored = await eventually("the room to be trimmed", async () => {
-      const info = await api<{ state: { subjects: Record<string, number> } }>(
-        `STREAM.INFO.${nats.names.logStream}`,
-        { subjects_filter: nats.names.allLog },
-      );
+      const info = await api<{ state: { subjects: Record<string, number> } }>(`STREAM.INFO.${nats.names.logStream}`, {
+        subjects_filter: nats.names.allLog,
+      });
       return (info.state.subjects[subject] ?? 0) < 40 && info.state.subjects;
     });
     expect(stored[subject]).toBeGreaterThan(10);
@@ -135,7 +134,8 @@ describe("history", () => {
     expect(textsOf((await owner.history(LOBBY, { limit: 10 })).events)).toEqual([`deletes ${seq}`]);
     await eventually(
       "the event to be wiped",
-      async () => (await api<{ error?: unknown }>(`STREAM.MSG.GET.${nats.names.logStream}`, { seq })).error !== undefined,
+      async () =>
+        (await api<{ error?: unknown }>(`STREAM.MSG.GET.${nats.names.logStream}`, { seq })).error !== undefined,
       { withinMs: 20_000 },
     );
     await dying;

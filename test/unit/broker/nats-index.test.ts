@@ -12,7 +12,12 @@ function indexOf(options: { maxMessages?: number; first?: number; from?: number 
 describe("RoomIndex", () => {
   it("shows a room's events and nothing of others", () => {
     const index = indexOf();
-    for (const [subject, seq] of [["a", 1], ["b", 2], ["a", 3]] as const) index.add(subject, seq);
+    for (const [subject, seq] of [
+      ["a", 1],
+      ["b", 2],
+      ["a", 3],
+    ] as const)
+      index.add(subject, seq);
     index.settle(1);
     expect(index.window("a")).toEqual({ seqs: [1, 3], floor: 0 });
     expect(index.window("b")).toEqual({ seqs: [2], floor: 0 });
@@ -37,7 +42,13 @@ describe("RoomIndex", () => {
 
   it("takes what retention dropped for a loss of its room alone", () => {
     const index = indexOf();
-    for (const [subject, seq] of [["a", 1], ["b", 2], ["a", 3], ["b", 4]] as const) index.add(subject, seq);
+    for (const [subject, seq] of [
+      ["a", 1],
+      ["b", 2],
+      ["a", 3],
+      ["b", 4],
+    ] as const)
+      index.add(subject, seq);
     index.settle(3);
     expect(index.window("a")).toEqual({ seqs: [3], floor: 1 });
     expect(index.window("b")).toEqual({ seqs: [4], floor: 2 });

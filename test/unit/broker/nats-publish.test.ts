@@ -43,7 +43,10 @@ describe("publishing through a network that fails", () => {
     );
     for (let cuts = 0; cuts < 5; cuts++) {
       proxy.cutAfter(20_000);
-      await eventually("the cut", () => nats.lines.filter(({ msg }) => msg === "connected to NATS again").length > cuts);
+      await eventually(
+        "the cut",
+        () => nats.lines.filter(({ msg }) => msg === "connected to NATS again").length > cuts,
+      );
     }
     await Promise.all(publishing);
     const texts = textsOf((await broker.history(LOBBY, { limit: 10_000 })).events);

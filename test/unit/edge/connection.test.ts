@@ -86,7 +86,7 @@ describe("a connection that must log in", () => {
     send("login", "2", { token: "bad" });
     send("login", "3", { token: "good" });
     send("ping", "4");
-    await eventually("the ping after the login", () => events.length === 2);
+    await eventually("the ping after the login", () => events.length === 2 && answers().length === 3);
     expect(answers().map(({ type, id, payload }) => `${type} ${id} ${payload.code ?? payload}`)).toEqual([
       "error 1 unauthenticated",
       "error 2 unauthenticated",

@@ -231,9 +231,10 @@ describe("a connection", () => {
     await Promise.all(Array.from({ length: 50 }, () => polite.request("ping")));
     expect(performance.now() - startedAt).toBeGreaterThan(400);
     const pushy = await product.client(strict);
-    const answers = await Promise.all(Array.from({ length: 200 }, () => reason(pushy.request("ping"))));
-    expect(answers.filter((answer) => answer === "ok")).toHaveLength(140);
-    expect(new Set(answers)).toEqual(new Set(["ok", "rate_limited"]));
+    const answers = await Promise.all(Array.from({ length: 400 }, () => reason(pushy.request("ping"))));
+    // A burst of 40, and as many as get their turn within 5 s at 20 a second.
+    expect(new Set(answers.slice(0, 140))).toEqual(new Set(["ok"]));
+    expect(new Set(answers.slice(140))).toContain("rate_limited");
     const flooder = await product.client(strict, { onFrame: ({ type }) => type !== "error" });
     for (let n = 0; n < 3_000; n++) flooder.send("ping", {});
     expect(await flooder.closing()).toMatchObject({ code: 4004 });

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Outcome, RoomLink, type Update } from "../../../edge/room-link.ts";
 import { Roster } from "../../../edge/roster.ts";
 import { ErrorReason } from "../../../gen/baccarat/v1/errors_pb.ts";
@@ -127,6 +127,23 @@ describe("a link to the control plane", () => {
     await expect(link.ask(join("c1"))).rejects.toMatchObject({ reason: "unavailable" });
     expect(performance.now() - startedAt).toBeLessThan(5_500);
     await second.stream(0);
+  });
+
+  it("lets nobody wait for a control plane that has been away for long", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    const service = new ScriptedService();
+    service.down = true;
+    const { link } = openLink(service);
+    const waiting = link.ask(join("c1"));
+    vi.advanceTimersByTime(4_000);
+    const alsoWaiting = link.ask(join("c2"));
+    vi.advanceTimersByTime(2_000);
+    await expect(link.ask(join("c3"))).rejects.toMatchObject({ reason: "unavailable" });
+    await expect(waiting).rejects.toMatchObject({ reason: "unavailable" });
+    service.down = false;
+    await (await service.stream(0)).reply("join", { case: "joined", value: {} });
+    await expect(alsoWaiting).resolves.toMatchObject({ case: "joined" });
+    vi.useRealTimers();
   });
 
   it("says again what it holds when it is told to attach anew", async () => {

@@ -31,6 +31,10 @@ describe("REASONS", () => {
     ["internal", Code.Internal, false, undefined],
     ["already_exists", Code.AlreadyExists, false, undefined],
     ["not_found", Code.NotFound, false, undefined],
+    ["epoch_changed", Code.FailedPrecondition, false, undefined],
+    ["too_old", Code.OutOfRange, false, undefined],
+    ["unknown_position", Code.OutOfRange, false, undefined],
+    ["slow_consumer", Code.ResourceExhausted, true, undefined],
   ])("%s", (reason, rpc, retryable, close) => {
     expect(REASONS[reason]).toEqual(close === undefined ? { rpc, retryable } : { rpc, retryable, close });
     expect(new RoomError(reason, "text").retryable).toBe(retryable);

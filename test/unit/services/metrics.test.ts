@@ -19,13 +19,16 @@ describe("Metrics", () => {
       "baccarat_outbox_overflows_total counter",
       "baccarat_presence_transitions_total counter",
       "baccarat_publish_seconds histogram",
+      "baccarat_publish_streams gauge",
       "baccarat_publishes_total counter",
       "baccarat_recoveries_total counter",
       "baccarat_refills_total counter",
       "baccarat_refused_total counter",
       "baccarat_rpc_seconds histogram",
       "baccarat_rpc_total counter",
+      "baccarat_slow_watchers_total counter",
       "baccarat_sweeps_total counter",
+      "baccarat_watchers gauge",
     ]);
   });
 

@@ -13,8 +13,8 @@ export function hasLoopbackName(url: URL): boolean {
 }
 
 /**
- * True for the listener's own origin and for those on the list, where `*` is any origin. Compared as text once it is known to be an origin and
- * nothing more, so `null`, paths, other ports and look-alike suffixes all fail.
+ * True for the listener's own origin and for those on the list, where `*` is any origin. Compared as text once it is
+ * known to be an origin and nothing more, so `null`, paths, other ports and look-alike suffixes all fail.
  */
 export function isAllowedOrigin(origin: string, listener: URL, allowed: readonly string[]): boolean {
   if (!URL.canParse(origin) || new URL(origin).origin !== origin) return false;

@@ -35,7 +35,7 @@ const FINISH_MS = 1_000;
 const CLOSE_MS = 1_000;
 
 /** An edge without its listener: connections, rooms, and the link to the control plane. */
-export class Node implements ConnectionHost {
+export class EdgeNode implements ConnectionHost {
   readonly limits: ConnectionHost["limits"];
   readonly metrics: ConnectionHost["metrics"];
   readonly log: ConnectionHost["log"];
@@ -56,8 +56,8 @@ export class Node implements ConnectionHost {
   #wasAttached = false;
 
   /** Resolves when clients can be taken in. @throws RoomError unavailable. */
-  static async start(options: EdgeOptions & { readonly authenticator: Authenticator }): Promise<Node> {
-    const node = new Node(options);
+  static async start(options: EdgeOptions & { readonly authenticator: Authenticator }): Promise<EdgeNode> {
+    const node = new EdgeNode(options);
     try {
       await node.#conversations.start();
     } catch (error) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SlowMode } from "../../../edge/slow-mode.ts";
+import { SlowMode } from "../../../services/slow-mode.ts";
 import { RoomError } from "../../../services/errors.ts";
 
 const stored = () => Promise.resolve();
