@@ -12,7 +12,6 @@ import {
   JoinedSchema,
   type Leave,
   MembersPageSchema,
-  type OpenConversation,
   type ReadEvents,
   type ReadMembers,
   type Reply,
@@ -24,11 +23,13 @@ import { FIXED } from "../limits.ts";
 import type { AttachedClient, AttachSession } from "./attach-session.ts";
 import type { Clients } from "./clients.ts";
 import type { ControlFold } from "./control-fold.ts";
+import type { DirectCommands } from "./direct-commands.ts";
 import type { History, Recovery } from "./history.ts";
 import type { Membership } from "./membership.ts";
 import type { Messages } from "./messages.ts";
 import type { Rooms } from "./rooms.ts";
 import { untilStored } from "./until-stored.ts";
+import type { Users } from "./users.ts";
 
 type Result = Reply["result"];
 /** Takes the one answer to a command. */
@@ -50,6 +51,8 @@ export class AttachCommands {
   readonly #clients: Clients;
   readonly #history: History;
   readonly #messages: Messages;
+  readonly #direct: DirectCommands;
+  readonly #users: Users;
 
   constructor(options: {
     fold: ControlFold;
@@ -58,6 +61,8 @@ export class AttachCommands {
     clients: Clients;
     history: History;
     messages: Messages;
+    direct: DirectCommands;
+    users: Users;
   }) {
     this.#fold = options.fold;
     this.#rooms = options.rooms;
@@ -65,6 +70,8 @@ export class AttachCommands {
     this.#clients = options.clients;
     this.#history = options.history;
     this.#messages = options.messages;
+    this.#direct = options.direct;
+    this.#users = options.users;
   }
 
   /**
@@ -94,7 +101,13 @@ export class AttachCommands {
       case "delete":
         return answer.done(await this.#delete(session, command.value));
       case "openConversation":
-        return answer.done(await this.#openConversation(session, command.value));
+        return answer.done(await this.#direct.openConversation(session, command.value));
+      case "catchUp":
+        return answer.done(await this.#direct.catchUp(session, command.value));
+      case "listConversations":
+        return answer.done(await this.#direct.listConversations(session, command.value));
+      case "setBlock":
+        return answer.done(await this.#direct.setBlock(session, command.value));
       default:
         throw new RoomError("invalid_argument", "a command this version does not know");
     }
@@ -120,7 +133,10 @@ export class AttachCommands {
     const client = session.connected(shown.clientId, userOf(connect, uid));
     const { edgeId, incarnation } = session;
     const entry = create(ClientEntrySchema, { client: { ...shown, edgeId }, incarnation, sessionHash });
-    await untilStored(session.signal, () => this.#clients.register(uid, entry));
+    await untilStored(session.signal, async () => {
+      if (!(await this.#users.isKnown(uid))) client.isNew = true;
+      await this.#clients.register(uid, entry);
+    });
     // Closed while the edge was cut off: it has not heard of it.
     const closed = this.#closure(client);
     if (closed !== undefined) session.disconnect(client, closed);
@@ -235,13 +251,6 @@ export class AttachCommands {
   async #delete(session: AttachSession, command: Delete): Promise<Result> {
     const { user, access } = this.#asking(session, command);
     return { case: "published", value: await this.#messages.delete(user, access, command.seq) };
-  }
-
-  async #openConversation(session: AttachSession, { clientId, toUid }: OpenConversation): Promise<Result> {
-    const to = parseUid(toUid);
-    if (to === undefined) throw invalid("to_uid");
-    await this.#messages.openConversation(session.client(clientId).user.uid, to);
-    return DONE;
   }
 
   /** Who asks, and what is known of the room in question. */

@@ -15,6 +15,8 @@ export interface AttachedClient {
   readonly rooms: Map<RoomId, "joining" | "joined">;
   /** The edge was told to close it. */
   closing: boolean;
+  /** Nobody knew of its user before it came. */
+  isNew: boolean;
 }
 
 /** What one attached edge has, as it said on its stream, and the way to tell it something. */
@@ -53,7 +55,7 @@ export class AttachSession {
       return known;
     }
     const connection = { clientId, incarnation: this.incarnation };
-    const client: AttachedClient = { connection, user, rooms: new Map(), closing: false };
+    const client: AttachedClient = { connection, user, rooms: new Map(), closing: false, isNew: false };
     this.clients.set(clientId, client);
     return client;
   }

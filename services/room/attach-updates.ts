@@ -3,6 +3,9 @@ import type { Member } from "../../gen/baccarat/v1/client_pb.ts";
 import type { Closure, NoticeRecord } from "../../gen/baccarat/v1/control_pb.ts";
 import {
   AttachedSchema,
+  BlockChangedSchema,
+  type CaughtUp,
+  type ConversationsPage,
   DigestSchema,
   DisconnectedSchema,
   EvictedSchema,
@@ -17,7 +20,7 @@ import {
   RoomSnapshotSchema,
 } from "../../gen/baccarat/v1/edge_service_pb.ts";
 import { type RoomError, toErrorReason } from "../errors.ts";
-import type { RoomId } from "../ids.ts";
+import type { RoomId, Uid } from "../ids.ts";
 import type { SizedUpdate } from "./attach-outbox.ts";
 import type { Head } from "./digests.ts";
 import type { EntryOut } from "./folded.ts";
@@ -70,9 +73,18 @@ export function notice({ message, sent }: NoticeRecord): SizedUpdate {
   return { update: { case: "notice", value }, bytes: SMALL + textBytes(message) };
 }
 
-export function digest(heads: readonly Head[]): SizedUpdate {
-  const value = create(DigestSchema, { heads: heads.map(({ room, seq }) => ({ roomId: room, seq: BigInt(seq) })) });
+/** `covers` says of which stretch of the log all heads of the edge's users' conversations were told. */
+export function digest(heads: readonly Head[], covers?: { readonly after: number; readonly seq: number }): SizedUpdate {
+  const value = create(DigestSchema, {
+    heads: heads.map(({ room, seq }) => ({ roomId: room, seq: BigInt(seq) })),
+    ...(covers && { after: BigInt(covers.after), seq: BigInt(covers.seq) }),
+  });
   return { update: { case: "digest", value }, bytes: SMALL + sum(heads, ({ room }) => room.length + 16) };
+}
+
+export function blockChanged(uid: Uid, blockedUid: Uid, blocked: boolean): SizedUpdate {
+  const value = create(BlockChangedSchema, { uid, blockedUid, blocked });
+  return { update: { case: "blockChanged", value }, bytes: SMALL };
 }
 
 export function reply(requestId: number, result: Reply["result"]): SizedUpdate {
@@ -95,6 +107,10 @@ function resultBytes(result: Reply["result"]): number {
       return sum(result.value.events, eventBytes);
     case "published":
       return eventBytes(result.value);
+    case "caughtUp":
+      return caughtUpBytes(result.value);
+    case "conversations":
+      return conversationsBytes(result.value.conversations) + result.value.nextPageToken.length;
     case "failure":
       return textBytes(result.value.message);
     default:
@@ -104,6 +120,14 @@ function resultBytes(result: Reply["result"]): number {
 
 function joinedBytes({ members, events }: Joined): number {
   return SMALL + sum(members, memberBytes) + sum(events, eventBytes);
+}
+
+function caughtUpBytes({ conversations, events, truncated }: CaughtUp): number {
+  return conversationsBytes(conversations) + sum(events, eventBytes) + sum(truncated, (room) => room.length + 4);
+}
+
+function conversationsBytes(conversations: ConversationsPage["conversations"]): number {
+  return sum(conversations, ({ roomId, uid, username }) => 48 + roomId.length + uid.length + textBytes(username));
 }
 
 function memberBytes({ uid, username, avatarId }: Member): number {

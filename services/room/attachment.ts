@@ -6,6 +6,7 @@ import {
   type EdgeCommand,
   type Hello,
   type Reply,
+  type SyncEnd,
 } from "../../gen/baccarat/v1/edge_service_pb.ts";
 import { RoomError, toRoomError } from "../errors.ts";
 import type { RoomId } from "../ids.ts";
@@ -17,6 +18,7 @@ import { AttachSession } from "./attach-session.ts";
 import { attached, digest, failure, fenced, reply, roomSnapshot } from "./attach-updates.ts";
 import type { ControlFold } from "./control-fold.ts";
 import type { ControlWriter } from "./control-writer.ts";
+import type { Conversations } from "./conversations.ts";
 import type { Digests } from "./digests.ts";
 import { eachBounded } from "./each-bounded.ts";
 import type { Change, FoldedEntry } from "./folded.ts";
@@ -31,6 +33,7 @@ export interface AttachmentParts {
   readonly rooms: Rooms;
   readonly commands: AttachCommands;
   readonly digests: Digests;
+  readonly conversations: Conversations;
   readonly epoch: string;
   readonly log: Logger;
 }
@@ -87,7 +90,7 @@ export class Attachment {
         for (const command of request.commands) {
           await this.#space();
           if (this.#over.signal.aborted) return;
-          if (command.command.case === "syncEnd") await this.#syncEnd(command.requestId);
+          if (command.command.case === "syncEnd") await this.#syncEnd(command.requestId, command.command.value);
           else this.#start(command);
         }
       }
@@ -196,7 +199,7 @@ export class Attachment {
     while (this.#running >= MAX_RUNNING && !this.#over.signal.aborted) await this.#ran.promise;
   }
 
-  async #syncEnd(requestId: number): Promise<void> {
+  async #syncEnd(requestId: number, { directSeq }: SyncEnd): Promise<void> {
     const session = this.#requireSession();
     await this.#queue.settled();
     const run = this.#parts.fold.connections.incarnations.get(session.incarnation);
@@ -205,6 +208,17 @@ export class Attachment {
     for (const client of session.clients.values()) for (const room of client.rooms.keys()) this.#unsent.add(room);
     this.#inStep = true;
     this.#outbox.pushLater(this.#state(session, requestId));
+    void this.#tellConversations(session, Number(directSeq));
+  }
+
+  /** Tells which conversations of the edge's users grew while nobody told it. */
+  async #tellConversations(session: AttachSession, after: number): Promise<void> {
+    const uids = new Set([...session.clients.values()].map(({ user }) => user.uid));
+    const { heads, seq } = await this.#parts.conversations.grown(after === 0 ? [] : uids, after);
+    for (let start = 0; start < heads.length; start += DIGEST_HEADS) {
+      this.tell(digest(heads.slice(start, start + DIGEST_HEADS)));
+    }
+    this.tell(digest([], { after, seq }));
   }
 
   /** What a newly attached edge is told, made piece by piece as it can be sent. */

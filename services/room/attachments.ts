@@ -3,9 +3,9 @@ import { RoomError } from "../errors.ts";
 import { directUsers, type RoomId } from "../ids.ts";
 import type { Metrics } from "../metrics.ts";
 import type { SizedUpdate } from "./attach-outbox.ts";
-import { digest, memberEntered, memberExited, notice, roomPolicy } from "./attach-updates.ts";
+import { blockChanged, digest, memberEntered, memberExited, notice, roomPolicy } from "./attach-updates.ts";
 import { Attachment, type AttachmentParts } from "./attachment.ts";
-import type { Head } from "./digests.ts";
+import type { Digest, Head } from "./digests.ts";
 import type { Change, FoldedRoom } from "./folded.ts";
 
 /** Edges attached to this replica at once; each costs a stream and a copy of what it has. */
@@ -49,7 +49,7 @@ export class Attachments {
   }
 
   /** Tells edges where the logs of rooms they host end. */
-  digest(heads: readonly Head[]): void {
+  digest({ heads, after, seq }: Digest): void {
     const byEdge = new Map<Attachment, Head[]>();
     for (const head of heads) {
       for (const attachment of this.#hosts(head.room)) {
@@ -58,7 +58,7 @@ export class Attachments {
         else known.push(head);
       }
     }
-    for (const [attachment, changed] of byEdge) attachment.tell(digest(changed));
+    for (const [attachment, changed] of byEdge) attachment.tell(digest(changed, { after, seq }));
   }
 
   /** Ends every stream; the edges attach elsewhere. */
@@ -99,6 +99,12 @@ export class Attachments {
       case "attached":
         this.#byIncarnation.get(change.incarnation.incarnation)?.onChange(change);
         break;
+      case "block": {
+        const { uid, other, blocked } = change;
+        // An edge may remember who may write to whom when both are gone.
+        for (const attachment of this.#byIncarnation.values()) attachment.tell(blockChanged(uid, other, blocked));
+        break;
+      }
       case "notice":
         for (const attachment of this.#byIncarnation.values()) attachment.tell(notice(change.notice));
     }

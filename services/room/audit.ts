@@ -60,7 +60,7 @@ export class Audit {
       uid: uid ?? "",
       roomId: room ?? "",
       reason: beginning(reason ?? ""),
-      facts: { ...facts },
+      facts: Object.fromEntries(Object.entries(facts ?? {}).map(([name, text]) => [name, beginning(text)])),
     });
     const id = `${now.toString(36)}-${randomBytes(9).toString("base64url")}`;
     await this.#writer.put(controlKeys.audit(id), AuditRecordSchema, create(AuditRecordSchema, { event }));
@@ -106,7 +106,7 @@ export function checkReason(reason: string): void {
   });
 }
 
-/** A notice may be longer than what is kept of it. */
+/** A notice, or the names of a room's metadata, may be longer than what is kept of them. */
 function beginning(text: string): string {
   return [...text].slice(0, FIXED.reasonChars).join("");
 }

@@ -9,8 +9,8 @@ import {
 } from "../../gen/baccarat/v1/edge_service_pb.ts";
 import type { Position } from "../../gen/baccarat/v1/event_pb.ts";
 import { type Conversation, ConversationSchema } from "../../gen/baccarat/v1/frames_pb.ts";
-import type { RoomId, Uid } from "../ids.ts";
-import { SERVICE_UID_PREFIX } from "../ids.ts";
+import { RoomError } from "../errors.ts";
+import { type RoomId, SERVICE_UID_PREFIX, type Uid } from "../ids.ts";
 import { FIXED } from "../limits.ts";
 import type { ConversationHead, Conversations } from "./conversations.ts";
 import { type Cursor, type Cursors, NO_CURSOR } from "./cursors.ts";
@@ -57,22 +57,23 @@ export class CatchUp {
    */
   async missed({ uid, since, isNew, predecessors }: CatchUpRequest): Promise<CaughtUp> {
     const seq = await this.#conversations.current();
+    const known = this.#known(since, seq);
     let stored = isNew ? NO_CURSOR : await this.#cursors.of(uid);
-    const after = (): Cursor => this.#known(since, seq) ?? stored;
-    let missed = this.#behind(uid, after());
-    if (missed.length > 0 && this.#known(since, seq) === undefined) {
+    let missed = this.#behind(uid, known ?? stored);
+    if (missed.length > 0 && known === undefined) {
       // What the last connection was given on its way out must not be given once more.
       await this.#cursors.settled(predecessors);
       stored = await this.#cursors.of(uid);
       missed = this.#behind(uid, stored);
     }
-    const { events, truncated } = await this.#read(missed, after());
+    const from = known ?? stored;
+    const { events, truncated } = await this.#read(missed, from);
     return create(CaughtUpSchema, {
       conversations: this.#conversations.of(uid).slice(0, FIXED.conversationsShown).map((head) => this.#view(head)),
       seq: BigInt(seq),
       events: events.map(toEvent),
       truncated: [...truncated],
-      moreRooms: !isNew && after().seq < this.#conversations.since(uid),
+      moreRooms: !isNew && from.seq < this.#conversations.since(uid),
       cursorSeq: BigInt(stored.seq),
     });
   }
@@ -80,7 +81,7 @@ export class CatchUp {
   /** A page of a user's conversations, latest first. @throws RoomError invalid_argument, unavailable. */
   async list(uid: Uid, asked: { pageSize: number; pageToken: string }): Promise<ConversationsPage> {
     const scope = ["conversations", uid];
-    const from = Number(decodePageToken(scope, asked.pageToken) ?? Number.POSITIVE_INFINITY);
+    const from = seqOf(decodePageToken(scope, asked.pageToken));
     const size = pageSize(asked.pageSize, FIXED.conversationsShown, FIXED.pageSize);
     await this.#conversations.current();
     const older = this.#conversations.of(uid).filter((head) => head.seq <= from);
@@ -140,6 +141,13 @@ export class CatchUp {
     if (uid.startsWith(SERVICE_UID_PREFIX)) return uid.slice(SERVICE_UID_PREFIX.length);
     return this.#conversations.nameOf(uid) ?? (this.#users.profile(uid)?.username || uid);
   }
+}
+
+/** Where a page begins. A token says nothing of who made it, so what is in it is not trusted. @throws RoomError. */
+function seqOf(position: string | undefined): number {
+  if (position === undefined) return Number.POSITIVE_INFINITY;
+  if (/^\d{1,16}$/.test(position)) return Number(position);
+  throw new RoomError("invalid_argument", "page_token is not one of this list", { metadata: { field: "page_token" } });
 }
 
 function given(cursor: Cursor, room: RoomId): number {

@@ -1,6 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Broker, StoredEvent, Unsubscribe } from "../../broker/broker.ts";
 import { directUsers, type RoomId, SERVICE_UID_PREFIX, type Uid } from "../ids.ts";
+import type { Head } from "./digests.ts";
 import { SharedReads } from "./shared-reads.ts";
 import type { SharedTail } from "./watch-tail.ts";
 
@@ -78,6 +79,22 @@ export class Conversations {
     const end = await this.#ends.read("", () => this.#broker.logEnd());
     await this.#tail.reached(end, READ_MS);
     return end;
+  }
+
+  /**
+   * Heads of these users' conversations that grew after a position, and the position up to which these are all. Waits
+   * until the log was read.
+   */
+  async grown(uids: Iterable<Uid>, after: number): Promise<{ readonly heads: readonly Head[]; readonly seq: number }> {
+    await this.#tail.ready;
+    const heads = new Map<RoomId, Head>();
+    for (const uid of uids) {
+      for (const { room, seq } of this.of(uid)) {
+        if (seq <= after) break;
+        heads.set(room, { room, seq });
+      }
+    }
+    return { heads: [...heads.values()], seq: this.#tail.position };
   }
 
   /** Position after which every event of the user's conversations is accounted for. */

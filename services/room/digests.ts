@@ -5,12 +5,21 @@ import type { SharedTail } from "./watch-tail.ts";
 
 /** How often edges hear where their rooms' logs end, in milliseconds: a lost tail is found within twice this. */
 const DIGEST_MS = 5_000;
-/** How much of the log is to be heard again at start, so that what was lost while no replica ran is found too. */
-export const LOOK_BACK = 10_000;
+/** How much of what the tail hears again at start is told, so that what was lost while no replica ran is found too. */
+const LOOK_BACK = 10_000;
 
 /** Where a room's log ends. */
 export interface Head {
   readonly room: RoomId;
+  readonly seq: number;
+}
+
+/** What grew. */
+export interface Digest {
+  readonly heads: readonly Head[];
+  /** Every direct conversation that grew after this position … */
+  readonly after: number;
+  /** … and up to this one is among the heads. */
   readonly seq: number;
 }
 
@@ -21,15 +30,17 @@ export interface Head {
 export class Digests {
   readonly #tail: SharedTail;
   readonly #fold: ControlFold;
-  readonly #onDigest: (heads: readonly Head[]) => void;
+  readonly #onDigest: (digest: Digest) => void;
   /** Of rooms with members only: who joins an empty room is told its position. */
   readonly #heads = new Map<RoomId, number>();
   readonly #grown = new Map<RoomId, number>();
+  /** Position up to which everything was told. */
+  #told: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe: Unsubscribe[] = [];
 
   /** @param options.onDigest hears every DIGEST_MS which rooms' logs grew, if any did. */
-  constructor(options: { tail: SharedTail; fold: ControlFold; onDigest: (heads: readonly Head[]) => void }) {
+  constructor(options: { tail: SharedTail; fold: ControlFold; onDigest: (digest: Digest) => void }) {
     this.#tail = options.tail;
     this.#fold = options.fold;
     this.#onDigest = options.onDigest;
@@ -58,13 +69,21 @@ export class Digests {
 
   /** Says now what would be said at the end of the interval. */
   flush(): void {
-    if (this.#grown.size === 0) return;
+    if (this.#grown.size === 0 || !this.#tail.caughtUp) return;
     const heads = [...this.#grown].map(([room, seq]) => ({ room, seq }));
     this.#grown.clear();
-    this.#onDigest(heads);
+    const after = this.#told ?? this.#first;
+    this.#told = this.#tail.position;
+    this.#onDigest({ heads, after, seq: this.#told });
+  }
+
+  /** Position after which rooms that grew are told. */
+  get #first(): number {
+    return Math.max(0, this.#tail.began - LOOK_BACK);
   }
 
   #grew(room: RoomId, seq: number): void {
+    if (seq <= this.#first) return;
     const hasMembers = (this.#fold.room(room)?.members.size ?? 0) > 0;
     if (hasMembers) this.#heads.set(room, seq);
     if (hasMembers || directUsers(room)) this.#grown.set(room, seq);

@@ -132,15 +132,19 @@ export class Membership {
     return this.#fold.room(room)?.members.has(uid) ?? false;
   }
 
-  /** Takes a user out of a room, with all connections. What does not count already is marked, too. @throws RoomError unavailable. */
+  /**
+   * Takes a user out of a room, with all connections. What does not count any more is marked too, so that it does not
+   * count again when the cause is gone.
+   * @throws RoomError unavailable.
+   */
   async evictUser(room: RoomId, uid: Uid, out: EntryOut): Promise<void> {
-    const clients = [...this.#fold.connections.ofUser(uid)];
-    const entries = clients.flatMap((client) => client.entries.get(room) ?? []);
-    const unmarked = entries.filter((entry) => entry.value.evicted === undefined);
+    const counting = this.#fold.room(room)?.members.get(uid)?.entries.values() ?? [];
+    const registered = [...this.#fold.connections.ofUser(uid)].flatMap((client) => client.entries.get(room) ?? []);
+    const unmarked = [...new Set([...counting, ...registered])].filter(({ value }) => value.evicted === undefined);
     await eachBounded(unmarked, WRITES, (entry) => this.#evict(entry, out));
   }
 
-  /** Takes a connection out of a room. @throws RoomError unavailable. */
+  /** Takes one connection out of a room. @throws RoomError unavailable. */
   async evictClient(room: RoomId, clientId: string, out: EntryOut): Promise<void> {
     const entry = this.#fold.entry(room, clientId);
     if (entry !== undefined) await this.#evict(entry, out);

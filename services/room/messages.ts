@@ -1,11 +1,14 @@
 import type { StoredEvent } from "../../broker/broker.ts";
 import type { Event } from "../../gen/baccarat/v1/event_pb.ts";
 import type { Message } from "../../gen/baccarat/v1/message_pb.ts";
+import { AuditAction } from "../../gen/baccarat/v1/moderation_pb.ts";
 import { authorize, type Principal, type RoomAccess, requireScope, type Service, senderUid } from "../auth.ts";
 import { RoomError } from "../errors.ts";
 import { directUsers, type RoomId, serviceConversationUid, type Uid } from "../ids.ts";
 import { characters, FIXED } from "../limits.ts";
 import type { PublishedEvent, Publisher } from "../publisher.ts";
+import { SlowMode } from "../slow-mode.ts";
+import type { Audit } from "./audit.ts";
 import type { History } from "./history.ts";
 import type { Recipients } from "./recipients.ts";
 import type { Rooms } from "./rooms.ts";
@@ -42,6 +45,9 @@ export class Messages {
   readonly #history: History;
   readonly #recipients: Recipients;
   readonly #publisher: Publisher;
+  readonly #audit: Audit;
+  /** For users in whose name services speak: by room and user. */
+  readonly #slowMode = new SlowMode();
 
   constructor(options: {
     rooms: Rooms;
@@ -49,17 +55,21 @@ export class Messages {
     history: History;
     recipients: Recipients;
     publisher: Publisher;
+    audit: Audit;
   }) {
     this.#rooms = options.rooms;
     this.#users = options.users;
     this.#history = options.history;
     this.#recipients = options.recipients;
     this.#publisher = options.publisher;
+    this.#audit = options.audit;
   }
 
   /**
-   * Stores a message of a service, or of a user it names, and tells what is stored.
-   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
+   * Stores a message of a service, or of a user it names, and tells what is stored. The room's rules hold for the user as
+   * if they spoke themselves, but for being a member.
+   * @throws RoomError permission_denied, banned, muted, rate_limited, room_not_found, invalid_argument,
+   * message_too_large, unavailable.
    */
   async send(
     service: Service,
@@ -74,7 +84,7 @@ export class Messages {
   /**
    * The same without reading what a retry's first try stored. A message to a room is with the broker when this returns.
    * @param lane keeps messages of one stream to one room in order.
-   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
+   * @throws RoomError as send.
    */
   async store(
     service: Service,
@@ -86,20 +96,22 @@ export class Messages {
       throw new RoomError("invalid_argument", "exactly one of room_id and to_uid is needed");
     }
     const access =
-      request.toUid === undefined ? this.#plainRoom(request.room) : await this.#conversation(sender, request.toUid);
-    const published = await this.#publisher.sendMessage(
-      sender,
-      { ...access, member: true },
-      {
-        message: request.message,
-        imageUrl: request.imageUrl,
-        from: request.from,
-        toUid: request.toUid ?? "",
-        key: request.idempotencyKey,
-      },
-      lane,
-    );
-    return { room: access.room, ...published };
+      request.toUid === undefined
+        ? this.#plainRoom(request.room, request.uid)
+        : await this.#conversation(sender, request.toUid);
+    const content = {
+      message: request.message,
+      imageUrl: request.imageUrl,
+      from: request.from,
+      toUid: request.toUid ?? "",
+      key: request.idempotencyKey,
+    };
+    const publish = (): Promise<PublishedEvent> =>
+      this.#publisher.sendMessage(sender, { ...access, member: true }, content, lane);
+    const { slowModeMs } = this.#rooms.policy(access.room);
+    const isSlow = sender.kind === "user" && slowModeMs > 0;
+    const published = isSlow ? this.#slowMode.pace(`${access.room} ${sender.uid}`, slowModeMs, publish) : publish();
+    return { room: access.room, ...(await published) };
   }
 
   /**
@@ -137,8 +149,15 @@ export class Messages {
     if (target === undefined) return this.#deletedBefore(principal, access, position);
     const { body } = target.event;
     if (body.case !== "message") throw new RoomError("invalid_argument", "only messages can be deleted");
-    authorize(principal, body.value.uid === senderUid(principal) ? "delete_own" : "delete_any", access);
+    const isOwn = body.value.uid === senderUid(principal);
+    authorize(principal, isOwn ? "delete_own" : "delete_any", access);
+    if (!isOwn || principal.kind === "service") await this.#recordDeletion(principal, access.room, seq, body.value.uid);
     return toEvent(await this.#stored(access.room, await this.#publisher.deleteMessage(principal, access, position)));
+  }
+
+  #recordDeletion(principal: Principal, room: RoomId, seq: bigint, uid: string): Promise<void> {
+    const actor = senderUid(principal);
+    return this.#audit.record({ action: AuditAction.DELETE_MESSAGE, actor, room, uid, facts: { seq: String(seq) } });
   }
 
   async #deletedBefore(principal: Principal, access: RoomAccess, seq: number): Promise<Event> {
@@ -156,7 +175,7 @@ export class Messages {
     return first ?? { room, seq, prevSeq: 0, event };
   }
 
-  #sender(service: Service, { uid, username, toUid }: SendRequest): Principal {
+  #sender(service: Service, { uid, username }: SendRequest): Principal {
     if (uid === undefined) {
       requireScope(service, "publish");
       return service;
@@ -171,20 +190,20 @@ export class Messages {
       uid,
       username: username || profile?.username || uid,
       avatarId: profile?.avatarId ?? "",
-      // A guest's `from` is its own; a room's rules are not for one whom an admin lets speak.
+      // A guest's `from` is its own.
       guest: true,
-      roles: toUid === undefined ? ["admin"] : [],
+      roles: [],
       rooms: undefined,
     };
   }
 
-  #plainRoom(room: RoomId | undefined): RoomAccess {
+  #plainRoom(room: RoomId | undefined, uid?: Uid): RoomAccess {
     if (room === undefined || directUsers(room)) {
       throw new RoomError("invalid_argument", "a direct conversation is written to by to_uid", {
         metadata: { field: "room_id" },
       });
     }
-    return this.#rooms.access(room);
+    return this.#rooms.access(room, uid);
   }
 
   /** @throws RoomError as Recipients.conversation. */

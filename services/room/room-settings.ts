@@ -16,6 +16,30 @@ const SETTINGS: ReadonlyMap<string, Setting> = new Map([
 
 type Setting = "title" | "capacity" | "private" | "slowModeMs" | "frozen" | "metadata";
 
+/** Those that moderators of the room may change, too. */
+const FOR_MODERATORS: ReadonlySet<string> = new Set(["slow_mode_ms", "frozen"]);
+
+/** True when a mask names nothing but what moderators may change. */
+export function isForModerators(mask: FieldMask | undefined): boolean {
+  return mask?.paths.every((path) => FOR_MODERATORS.has(path)) ?? false;
+}
+
+/** The settings that differ, by their paths, with their new values as text; of metadata the keys that differ. */
+export function changedSettings(before: Room, after: Room): Record<string, string> {
+  const changed = [...SETTINGS].flatMap(([path, setting]) => {
+    if (setting === "metadata") {
+      const keys = changedKeys(before.metadata, after.metadata);
+      return keys.length === 0 ? [] : [[path, keys.join(",")]];
+    }
+    return before[setting] === after[setting] ? [] : [[path, String(after[setting])]];
+  });
+  return Object.fromEntries(changed);
+}
+
+function changedKeys(before: Room["metadata"], after: Room["metadata"]): string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => before[key] !== after[key]);
+}
+
 /** A new room with the settings of `asked` and nothing else of it. @throws RoomError invalid_argument. */
 export function newSettings(asked: Room): Room {
   return withSettings(create(RoomSchema, { roomId: asked.roomId }), asked, SETTINGS.values());

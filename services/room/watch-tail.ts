@@ -11,7 +11,9 @@ export class SharedTail {
   readonly #listeners = new Set<TailListener>();
   readonly #waiters = new RevisionWaiters();
   #position = 0;
-  #start = 0;
+  #began = 0;
+  #from = 0;
+  readonly #ready = Promise.withResolvers<void>();
   #caughtUp = false;
   #unsubscribe: Unsubscribe | undefined;
   #closed = false;
@@ -25,14 +27,24 @@ export class SharedTail {
     return this.#position;
   }
 
+  /** Where the log ended when this began. */
+  get began(): number {
+    return this.#began;
+  }
+
   /** Position after which everything stored is heard, once caught up. */
   get from(): number {
-    return this.#start;
+    return this.#from;
   }
 
   /** True once everything from `from` on to the position was heard. */
   get caughtUp(): boolean {
     return this.#caughtUp;
+  }
+
+  /** Resolves when caught up; never when closed before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   /**
@@ -41,10 +53,11 @@ export class SharedTail {
    * @throws RoomError unavailable.
    */
   async start(lookBack: number): Promise<void> {
-    this.#position = await this.#broker.logEnd();
-    this.#start = Math.max(0, this.#position - lookBack);
+    this.#began = await this.#broker.logEnd();
+    this.#position = this.#began;
+    this.#from = Math.max(0, this.#began - lookBack);
     const unsubscribe = await this.#broker.tail(
-      this.#start,
+      this.#from,
       (stored) => this.#hear(stored),
       () => this.#catchUp(),
     );
@@ -85,6 +98,7 @@ export class SharedTail {
 
   #catchUp(): void {
     this.#caughtUp = true;
+    this.#ready.resolve();
     this.#waiters.advance(this.#position);
   }
 

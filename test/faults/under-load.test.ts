@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { getNatsServers } from "../../scripts/get-nats-server.ts";
 import { Balancer } from "../support/balancer.ts";
 import { Cluster } from "../support/cluster.ts";
 import { Load } from "../support/load.ts";
@@ -10,7 +11,17 @@ const ROOMS = 10;
 /** Acknowledgements go on at the latest this long after a fault; an election takes about 5 s. */
 const RESUME_MS = 12_000;
 
-const cluster = new Cluster({ ...NO_TRAFFIC_LIMITS, HISTORY_MAX_MESSAGES: "100000" });
+const servers = await getNatsServers(process.env);
+const newest = servers.at(-1);
+/**
+ * A replica of nats-server 2.9 whose leader froze under retried publishes may keep other messages under the same seqs
+ * (measured; docs/operations.md), so a cluster needs a newer one, and older ones are only killed here.
+ */
+const survivesFreezing = newest !== undefined && newest.version.localeCompare("2.10", "en", { numeric: true }) >= 0;
+const cluster = new Cluster(
+  { ...NO_TRAFFIC_LIMITS, HISTORY_MAX_MESSAGES: "100000" },
+  newest === undefined ? {} : { server: newest },
+);
 let balancer: Balancer;
 let load: Load;
 let rooms: string[];
@@ -81,25 +92,6 @@ describe("50 clients that talk all the time", () => {
     await allIsWell();
   }, 150_000);
 
-  it("lose nothing when the stream's leader freezes and thaws", async () => {
-    const leader = await cluster.nats.leader("BACCARAT_LOG");
-    leader.pause();
-    await load.more(200, "while the leader was frozen", 2 * RESUME_MS);
-    leader.resume();
-    await cluster.nats.ready();
-    await allIsWell();
-  }, 120_000);
-
-  it("lose nothing when NATS is restarted server by server", async () => {
-    for (const node of cluster.nats.nodes) {
-      await node.stop();
-      node.start();
-      await cluster.nats.ready();
-    }
-    await load.more(200, "after the restart", RESUME_MS);
-    await allIsWell();
-  }, 150_000);
-
   it("lose nothing when an edge and then a RoomService freeze and thaw", async () => {
     for (const frozen of [cluster.edge(1), cluster.room(1)]) {
       frozen.signal("SIGSTOP");
@@ -119,3 +111,26 @@ describe("50 clients that talk all the time", () => {
     await allIsWell();
   }, 120_000);
 });
+
+if (survivesFreezing) {
+  describe("50 clients on a server that may be frozen", () => {
+    it("lose nothing when the stream's leader freezes and thaws", async () => {
+      const leader = await cluster.nats.leader("BACCARAT_LOG");
+      leader.pause();
+      await load.more(200, "while the leader was frozen", 2 * RESUME_MS);
+      leader.resume();
+      await cluster.nats.ready();
+      await allIsWell();
+    }, 120_000);
+
+    it("lose nothing when NATS is restarted server by server", async () => {
+      for (const node of cluster.nats.nodes) {
+        await node.stop();
+        node.start();
+        await cluster.nats.ready();
+      }
+      await load.more(200, "after the restart", RESUME_MS);
+      await allIsWell();
+    }, 150_000);
+  });
+}

@@ -1,4 +1,4 @@
-import { getNatsServer } from "../../scripts/get-nats-server.ts";
+import { getNatsServers, type NatsServerBinary } from "../../scripts/get-nats-server.ts";
 import { NatsServers } from "./nats-server.ts";
 import { type Exit, ProductProcess } from "./process.ts";
 import type { Topology } from "./topology.ts";
@@ -8,12 +8,17 @@ export interface ClusterSize {
   readonly nats?: 1 | 3;
   readonly rooms?: number;
   readonly edges?: number;
+  /** Which nats-server to run, of those at hand. Default: the oldest. */
+  readonly server?: NatsServerBinary;
+  /** Port through which an edge reaches each NATS server, when not its own: a proxy. */
+  readonly natsPorts?: (edge: number, ports: readonly number[]) => readonly number[] | Promise<readonly number[]>;
 }
 
 /** A cluster of real processes: NATS servers, RoomServices and edges. Everything of it can be killed. */
 export class Cluster implements Topology {
   readonly #env: Readonly<Record<string, string>>;
-  readonly #size: Required<ClusterSize>;
+  readonly #size: Required<Pick<ClusterSize, "nats" | "rooms" | "edges">>;
+  readonly #options: ClusterSize;
   readonly #rooms: (ProductProcess | undefined)[] = [];
   readonly #edges: (ProductProcess | undefined)[] = [];
   #nats: NatsServers | undefined;
@@ -22,6 +27,7 @@ export class Cluster implements Topology {
 
   constructor(env: Readonly<Record<string, string>> = {}, size: ClusterSize = {}) {
     this.#env = env;
+    this.#options = size;
     this.#size = { nats: size.nats ?? 3, rooms: size.rooms ?? 2, edges: size.edges ?? 3 };
   }
 
@@ -54,8 +60,10 @@ export class Cluster implements Topology {
   }
 
   async start(): Promise<void> {
-    const { path } = await getNatsServer(process.env);
-    this.#nats = await NatsServers.start({ path, size: this.#size.nats });
+    const server = this.#options.server ?? (await getNatsServers(process.env))[0];
+    if (!server) throw new Error("no nats-server");
+    process.stdout.write(`nats-server ${server.version} (${server.origin})\n`);
+    this.#nats = await NatsServers.start({ path: server.path, size: this.#size.nats });
     for (let index = 0; index < this.#size.rooms; index++) await this.startRoom(index);
     await Promise.all(Array.from({ length: this.#size.edges }, (_, index) => this.startEdge(index)));
   }
@@ -83,7 +91,10 @@ export class Cluster implements Topology {
   }
 
   async startEdge(index: number): Promise<void> {
+    const ports = this.nats.urls.map((url) => Number(url.split(":")[1]));
+    const reached = (await this.#options.natsPorts?.(index, ports)) ?? ports;
     this.#edges[index] = await this.#launch(`edge ${index}`, "--role=edge", {
+      NATS_URL: reached.map((port) => `127.0.0.1:${port}`).join(","),
       EDGE_ID: `edge-${index}`,
       ROOM_SERVICE_URL: this.#rotated(index).join(","),
     });

@@ -1,3 +1,4 @@
+import type { ConnectionState } from "../../client/src/index.ts";
 import type { Chat } from "./chat.ts";
 import { fill, h, renderOn } from "./dom.ts";
 import { duration } from "./format.ts";
@@ -23,7 +24,7 @@ export function connectionBar(options: {
   // Part of what is seen, not of what is read out every second.
   const countdown = h("span", { class: "countdown", "aria-live": "off" });
   const actions = h("span", { class: "bar-actions" });
-  const bar = h("div", { class: "bar", role: "status" }, icon("alert"), text, countdown, actions);
+  const bar = h("div", { class: "bar", role: "status", hidden: true }, icon("alert"), text, countdown, actions);
   const openedAt = Date.now();
   let shown = "";
 
@@ -41,21 +42,19 @@ export function connectionBar(options: {
 
   const render = (): void => {
     const { state } = chat;
-    countdown.textContent = state.name === "reconnecting" && !options.isCut?.() ? untilRetry(state.retryAt) : "";
+    const isCut = options.isCut?.() === true;
+    const wasThere = chat.self !== undefined;
+    countdown.textContent = state.name === "live" || state.name === "closed" || isCut ? "" : next(state);
     if (state.name === "live") show("", "");
-    else if (options.isCut?.()) show("cut", "The line is cut. What you write waits here, and is sent once.");
-    else if (state.name === "connecting") {
-      const patient = chat.self === undefined && Date.now() - openedAt < PATIENCE_MS;
-      show(patient ? "" : "connecting", "Connecting …");
-    } else if (state.name === "reconnecting") {
-      const wait = Math.ceil((state.retryAt - Date.now()) / 1_000);
-      const when = wait > 0 ? `Next try in ${duration(wait * 1_000)}.` : "Trying again …";
-      show("reconnecting", `Connection lost. ${when}`, () => action("Try now", () => chat.client.reconnectNow()));
-    } else {
+    else if (isCut) show("cut", "The line is cut. What you write waits here, and is sent once.");
+    else if (state.name === "closed") {
       const { title, text: why, way } = describeEnding(state.code, state.reason);
       const label = { again: "Connect again", "new-guest": "New guest", token: "Log in" }[way];
       show(`closed-${state.code}`, `${title}. ${why}`, () => action(label, () => onWay(way)));
-    }
+    } else if (wasThere || state.name === "reconnecting") {
+      const words = wasThere ? "Connection lost." : "No connection.";
+      show("lost", words, () => action("Try now", () => chat.client.reconnectNow()));
+    } else show(Date.now() - openedAt < PATIENCE_MS ? "" : "connecting", "Connecting");
   };
   const timer = setInterval(() => {
     if (chat.state.name !== "live" && chat.state.name !== "closed") render();
@@ -65,7 +64,7 @@ export function connectionBar(options: {
   return bar;
 }
 
-function untilRetry(retryAt: number): string {
-  const seconds = Math.ceil((retryAt - Date.now()) / 1_000);
-  return seconds > 0 ? `Next try in ${duration(seconds * 1_000)}.` : "Trying again …";
+function next(state: ConnectionState): string {
+  const seconds = state.name === "reconnecting" ? Math.ceil((state.retryAt - Date.now()) / 1_000) : 0;
+  return seconds > 0 ? `Next try in ${duration(seconds * 1_000)}.` : "Trying …";
 }
