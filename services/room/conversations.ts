@@ -16,6 +16,9 @@ export interface ConversationHead {
   readonly sentMs: number;
 }
 
+/** How much of the log is read at start, in seqs: some seconds' work. */
+export const LOOK_BACK = 2_000_000;
+
 /** How much is remembered. */
 export interface ConversationLimits {
   /** Conversations of one user: the latest. */

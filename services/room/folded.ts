@@ -95,8 +95,7 @@ export type Change =
       readonly kind: "mute";
       readonly room: RoomId;
       readonly uid: Uid;
-      /** As it was, and as it is now; undefined for none. One that ended by itself stays until it is deleted. */
-      readonly before: Mute | undefined;
+      /** Undefined when there is none any more. */
       readonly mute: Mute | undefined;
       /** Who decided, and why; empty when it was only cleared away. */
       readonly by: string;

@@ -63,9 +63,10 @@ export class Membership {
    * @throws RoomError room_not_found, permission_denied, banned, too_many_rooms, room_full, unavailable.
    */
   checkJoin(user: User, connection: ConnectionId, room: RoomId): void {
-    authorize(user, "join", this.#rooms.access(room, user.uid), this.#now());
-    if (directUsers(room)) return;
     const entry = this.#fold.entry(room, connection.clientId);
+    const isIn = entry !== undefined && entry.out === undefined;
+    authorize(user, isIn ? "stay" : "join", this.#rooms.access(room, user.uid), this.#now());
+    if (directUsers(room)) return;
     // Its edge answers an eviction with a leave before anything else: a join that comes before it was sent before it.
     if (entry?.out !== undefined) throw refusal(entry.out);
     if (entry !== undefined) return;

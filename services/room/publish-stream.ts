@@ -110,16 +110,21 @@ class PublishStream {
           this.#start(item);
         }
       }
-      this.#finish(undefined);
+      this.#end ??= { error: undefined };
+      this.#wake.resolve();
     } catch (error) {
-      this.#finish(error);
+      this.fail(error);
     }
   }
 
-  /** Results as items are settled: those of one turn in one response. To be read once. */
+  /**
+   * Results as items are settled: those of one turn in one response. To be read once.
+   * @throws at once what ended the stream, since by then the caller may be cut off: what it is not told it has to retry.
+   */
   async *responses(): AsyncGenerator<PublishStreamResponse> {
     for (;;) {
-      if (this.#cancelled) return this.#throwEnd();
+      if (this.#end?.error !== undefined) throw this.#end.error;
+      if (this.#cancelled) return;
       if (this.#results.length > 0) {
         const results = this.#results;
         this.#results = [];
@@ -128,11 +133,11 @@ class PublishStream {
         this.#space = Promise.withResolvers();
         yield create(PublishStreamResponseSchema, { results, epoch: this.#epoch });
       } else if (this.#end !== undefined && this.#held === 0) {
-        return this.#throwEnd();
+        return;
       } else {
         this.#wake = Promise.withResolvers();
         await this.#wake.promise;
-        await endOfTurn();
+        if (this.#end === undefined) await endOfTurn();
       }
     }
   }
@@ -140,23 +145,14 @@ class PublishStream {
   /** Reads nothing and tells nothing any more; what is under way is still stored. Idempotent. */
   cancel(): void {
     this.#cancelled = true;
-    this.#finish(undefined);
     this.#space.resolve();
-  }
-
-  /** The same with an error for the caller. */
-  fail(error: RoomError): void {
-    this.#finish(error);
-    this.cancel();
-  }
-
-  #finish(error: unknown): void {
-    this.#end ??= { error };
     this.#wake.resolve();
   }
 
-  #throwEnd(): void {
-    if (this.#end?.error !== undefined) throw this.#end.error;
+  /** The same with an error for the caller. */
+  fail(error: unknown): void {
+    this.#end = { error };
+    this.cancel();
   }
 
   #start(item: PublishItem): void {

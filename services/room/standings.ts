@@ -57,15 +57,15 @@ export class Standings {
   }
 
   putMute(room: RoomId, uid: Uid, record: MuteRecord | undefined, revision: number): void {
-    const before = this.mutes(room).get(uid);
+    const before = this.mutes(room).has(uid);
     const mute = record?.lifted === undefined ? record?.mute : undefined;
     if (mute !== undefined) this.#open(room).mutes.set(uid, mute);
     else this.#rooms.get(room)?.mutes.delete(uid);
     // What was lifted is as good as ended: its key is deleted by whoever lifted it, or later by anyone.
     this.#note({ kind: "mute", room, uid, revision }, record && endOf(mute));
-    if (mute === undefined && before === undefined) return;
+    if (mute === undefined && !before) return;
     const { by, reason } = mute ?? record?.lifted ?? { by: "", reason: "" };
-    this.#emit({ kind: "mute", room, uid, before, mute, by, reason });
+    this.#emit({ kind: "mute", room, uid, mute, by, reason });
   }
 
   putInvitation(room: RoomId, uid: Uid, record: InvitationRecord | undefined): void {

@@ -183,7 +183,7 @@ describe("PublishStream", () => {
     publishing.leave();
   });
 
-  it("answers what it has stored before it ends for a request that cannot be read", async () => {
+  it("ends for a request that is too large, of which it stores nothing", async () => {
     const publishing = open();
     publishing.send(says("broken", "one"));
     await publishing.settled();
