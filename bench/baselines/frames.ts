@@ -1,0 +1,23 @@
+let seq = 0;
+
+/** A frame like the product's, so that servers are compared by the same bytes. */
+export function newMessage(room: string, message: string): string {
+  seq++;
+  const payload = {
+    room_id: room,
+    message_id: `0123456789abcdef-${seq}`,
+    seq,
+    prev_seq: seq - 1,
+    uid: "guest-0123456789abc",
+    username: "guest-1234",
+    message,
+    sent: new Date().toISOString(),
+    client_msg_id: `${seq}`,
+  };
+  return JSON.stringify({ type: "new_message", payload });
+}
+
+/** The room a client names in its URL. */
+export function roomOf(url: string | undefined): string {
+  return new URL(url ?? "/", "http://localhost").searchParams.get("room_id") ?? "";
+}
