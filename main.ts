@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Interceptor, Transport } from "@connectrpc/connect";
@@ -7,6 +7,7 @@ import type { Broker } from "./broker/broker.ts";
 import { openBroker } from "./broker/open.ts";
 import { BrokerOpenError } from "./broker/open-error.ts";
 import { type Edge, startEdge } from "./edge/edge.ts";
+import { runDealer } from "./examples/dealer/dealer.ts";
 import { EXIT_USAGE, parseArguments } from "./services/arguments.ts";
 import { type Config, EXIT_CONFIG, parseConfig } from "./services/config.ts";
 import { configHelp, describeSettings } from "./services/config-help.ts";
@@ -20,11 +21,16 @@ import { type ControlPlane, openControlPlane } from "./services/room/control-pla
 import type { CallObserver } from "./services/room/rpc/interceptors.ts";
 import { edgeTransport, serviceRoutes } from "./services/room/rpc/routes.ts";
 import { type RpcServer, startRpcServer } from "./services/room/rpc/server.ts";
+import { TokenVerifier } from "./services/tokens.ts";
 
 /** How long stopping may take in all, in milliseconds: edge, RPCs and broker finish what is under way within it. */
 const STOP_MS = 8_000;
+/** Time over which an edge sends its clients elsewhere before that, in milliseconds, where others take them. */
+const DRAIN_MS = 5_000;
 /** A RoomService that vanished without a word is noticed by a ping, after both of these, in milliseconds. */
 const PING = { pingIntervalMs: 3_000, pingTimeoutMs: 2_000 };
+/** Where `--demo` deals. */
+const DEMO_ROOM = "table-1";
 /** The page as `npm run build:web` leaves it. */
 const PAGE = join(import.meta.dirname, "web/dist");
 
@@ -36,6 +42,8 @@ interface Parts {
   readonly lifecycle: Lifecycle;
   /** Why the process is not ready; what is started adds its own. */
   readonly probes: Probe[];
+  /** What an operator should know though the process is ready. */
+  readonly warnings: Probe[];
 }
 
 await main();
@@ -48,18 +56,18 @@ async function main(): Promise<void> {
   const parsed = parseConfig(process.env, args.role);
   if (!parsed.ok) return refuse(EXIT_CONFIG, parsed.mistakes);
   if (args.action === "check-config") return print(`${describeSettings(process.env)}ok\n`);
-  // An edge that ignored this would let guests in where only users with tokens may come.
-  if (parsed.config.authMode === "jwt") return refuse(EXIT_CONFIG, ["AUTH_MODE: jwt is not served yet; only guest is"]);
-  await run(parsed.config);
+  await run(parsed.config, args.demo);
 }
 
-async function run(config: Config): Promise<void> {
+async function run(config: Config, demo: boolean): Promise<void> {
   const terminal = process.stdout.isTTY === true;
   const log = createLog({ level: config.logLevel, pretty: terminal, fields: { role: config.role } });
-  const lifecycle = new Lifecycle({ log, stopMs: STOP_MS });
+  const lifecycle = new Lifecycle({ log, stopMs: STOP_MS + drainMs(config) });
   handleSignals({ host: process, lifecycle, log });
   try {
-    const listening = await start({ config, log, lifecycle, metrics: new Metrics({ process: true }), probes: [] });
+    const parts: Parts = { config, log, lifecycle, metrics: new Metrics({ process: true }), probes: [], warnings: [] };
+    const listening = await start(parts);
+    if (demo && listening.rpc !== undefined) startDemo(parts, listening.rpc);
     if (terminal) print(banner(config.role, listening));
     // Scripts wait for this line, so no level hides it.
     else log.child({}, { level: "info" }).info(listening, "listening");
@@ -74,10 +82,11 @@ async function run(config: Config): Promise<void> {
 
 /** Starts what the role runs, each on top of what was started before; stopping goes the other way. */
 async function start(parts: Parts): Promise<Listening> {
-  const { config, lifecycle, metrics, probes } = parts;
+  const { config, lifecycle, metrics, probes, warnings } = parts;
   let started = false;
-  probes.push(() => (lifecycle.stopping ? ["stopping"] : started ? [] : ["starting"]));
-  const ops = await startOpsServer({ host: config.opsHost, port: config.opsPort, metrics, probes });
+  probes.push(() => (lifecycle.stopping ? ["draining"] : started ? [] : ["starting"]));
+  const listen = { host: config.opsHost, port: config.opsPort };
+  const ops = await startOpsServer({ ...listen, metrics, probes, warnings, started: () => started });
   lifecycle.onStop("ops server", () => ops.close());
   const broker = await startBroker(parts);
   const rooms = config.role === "edge" ? undefined : await startRooms(parts, broker);
@@ -87,7 +96,7 @@ async function start(parts: Parts): Promise<Listening> {
   return describeListening(config, ports, resolve(config.dataDir));
 }
 
-async function startBroker({ config, log, metrics, lifecycle, probes }: Parts): Promise<Broker> {
+async function startBroker({ config, log, metrics, lifecycle, probes, warnings }: Parts): Promise<Broker> {
   const broker = await openBroker({ config, log });
   lifecycle.onStop("broker", () => broker.close());
   const reasons = (): string[] => {
@@ -98,6 +107,7 @@ async function startBroker({ config, log, metrics, lifecycle, probes }: Parts): 
   lifecycle.onStop("broker health", broker.onHealth(show));
   show();
   probes.push(reasons);
+  warnings.push(() => (broker.warning === undefined ? [] : [broker.warning]));
   return broker;
 }
 
@@ -107,6 +117,8 @@ async function startRooms(parts: Parts, broker: Broker): Promise<{ rpc: RpcServe
   const { limits, roomCreation } = config;
   const controlPlane: ControlPlane = await openControlPlane({ broker, limits, roomCreation, log, metrics });
   lifecycle.onStop("control plane", () => controlPlane.close());
+  // What it would answer now is how things were.
+  probes.push(() => (controlPlane.fold.healthy ? [] : ["control plane: the control log does not come through"]));
   const observer: CallObserver = {
     onCall(method, code, seconds) {
       metrics.rpcTotal.inc({ method, code });
@@ -148,7 +160,9 @@ async function startClients(parts: Parts, broker: Broker, local: Transport | und
     staticDir: pageDir(log),
     defaultRoom: config.defaultRoom,
     limits: config.limits,
+    verifier: config.authMode === "jwt" ? tokenVerifier(config) : undefined,
     history: { maxMessages: config.historyMaxMessages, maxAgeMs: config.historyMaxAge },
+    drainMs: drainMs(config),
     metrics,
     log,
   });
@@ -157,7 +171,46 @@ async function startClients(parts: Parts, broker: Broker, local: Transport | und
   return edge;
 }
 
-function remoteTransports({ roomServiceUrl = [], roomServiceToken }: Config): Transport[] {
+/** Checks clients' tokens; one of the two keys is there, or the configuration would have been refused. */
+function tokenVerifier({ jwtSecret, jwksUrl, jwtIssuer: issuer, jwtAudience: audience }: Config): TokenVerifier {
+  const key = jwksUrl === undefined ? { secret: Buffer.from(jwtSecret ?? "") } : { jwksUrl: new URL(jwksUrl) };
+  return new TokenVerifier({ key, issuer, audience });
+}
+
+/** Clients of role all have nobody else to go to, so they are not kept waiting, and neither is Ctrl-C. */
+function drainMs({ role, drainSeconds }: Config): number {
+  if (role === "room") return 0;
+  if (drainSeconds !== undefined) return drainSeconds * 1_000;
+  return role === "all" ? 0 : DRAIN_MS;
+}
+
+/** The dealer of `--demo`, who knows of this process nothing but its RPC port. */
+function startDemo({ config, log, lifecycle }: Parts, baseUrl: string): void {
+  const token = config.rpcTokens.find(({ scopes }) => scopes.includes("admin"));
+  if (config.rpcTokens.length > 0 && token === undefined) {
+    log.warn("--demo: no token in RPC_TOKENS has scope admin, so there is no table");
+    return;
+  }
+  const stop = new AbortController();
+  const [transport] = remoteTransports({ roomServiceUrl: [baseUrl], roomServiceToken: token?.secret });
+  if (transport === undefined) return;
+  const done = runDealer({
+    transport,
+    room: DEMO_ROOM,
+    random: (below) => randomInt(below),
+    signal: stop.signal,
+    onTrouble: (error) => log.warn({ err: error }, "the dealer waits"),
+  }).catch((error: unknown) => log.error({ err: error }, "the dealer has left"));
+  lifecycle.onStop("dealer", () => {
+    stop.abort();
+    return done;
+  });
+}
+
+function remoteTransports({
+  roomServiceUrl = [],
+  roomServiceToken,
+}: Pick<Config, "roomServiceUrl" | "roomServiceToken">): Transport[] {
   const authorize: Interceptor = (next) => (request) => {
     if (roomServiceToken !== undefined) request.header.set("Authorization", `Bearer ${roomServiceToken}`);
     return next(request);

@@ -24,6 +24,8 @@ export interface Broker {
   readonly control: ControlStore;
   /** Whether the broker can store right now; `reason` is for /readyz. */
   health(): BrokerHealth;
+  /** What an operator should know though all is well, such as servers with known faults; undefined or absent: nothing. */
+  readonly warning?: string | undefined;
   /** Calls back after every change of health; on the way back to ok, live events may have been missed meanwhile. */
   onHealth(listener: (health: BrokerHealth) => void): Unsubscribe;
   /**

@@ -13,11 +13,9 @@ export interface StreamInfo {
   /** When the stream was created: the same text on every node, over restarts too. */
   readonly created: string;
   readonly state: {
-    readonly messages: number;
+    /** Seq of the oldest message, of the next one when there is none. */
     readonly first_seq: number;
     readonly last_seq: number;
-    /** How many messages each subject has, when asked for. */
-    readonly subjects?: Readonly<Record<string, number>> | null;
   };
 }
 
@@ -28,12 +26,6 @@ export interface StoredMessage {
   readonly data: Uint8Array;
   /** Its header lines, empty when it has none. */
   readonly headers: string;
-}
-
-/** A consumer as it was created. */
-export interface ConsumerInfo {
-  readonly name: string;
-  readonly num_pending: number;
 }
 
 /** Which message to read. */
@@ -91,12 +83,6 @@ export class JetStreamApi {
       this.#infos.set(stream, shared);
     }
     return shared.run();
-  }
-
-  /** A stream's state, and how many messages one subject has. */
-  async infoOf(stream: string, subject: string): Promise<StreamInfo & { readonly count: number }> {
-    const info = await this.call<StreamInfo>(`STREAM.INFO.${stream}`, { subjects_filter: subject });
-    return { ...info, count: info.state.subjects?.[subject] ?? 0 };
   }
 
   /** Reads a message from the leader; undefined when there is none. */

@@ -48,6 +48,7 @@ interface Waiter {
 const HEARTBEAT_MS = 500;
 const SILENT_BEATS = 4;
 const RETRY_MS = 200;
+const REMOVE_MS = 1_000;
 /** How long the first attempt to create a consumer may take, and the longest: after an election requests get lost. */
 const CREATE_MS = { first: 1_000, most: 5_000 };
 const NANOS_PER_MS = 1_000_000;
@@ -67,6 +68,7 @@ export class Feed {
   readonly #name = nuid.next();
   #generation = 0;
   #unsubscribe: Unsubscribe | undefined;
+  #consumer: string | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #position: number;
   /** Where the stream ended when the feed started; undefined once that was reached. */
@@ -135,13 +137,25 @@ export class Feed {
     if (wasRunning) this.#options.onInterrupted?.();
   }
 
-  /** Lets go of the consumer, whose node removes it by itself once nobody listens. */
   #end(): void {
     this.#generation++;
     this.#running = false;
     clearInterval(this.#watchdog);
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    if (consumer !== undefined && this.#options.link.connected) void this.#remove(consumer);
+  }
+
+  /** As a courtesy: the server removes consumers by itself some seconds after nobody listens any more. */
+  async #remove(consumer: string): Promise<void> {
+    const { api, stream, log } = this.#options;
+    try {
+      await api.call(`CONSUMER.DELETE.${stream}.${consumer}`, undefined, REMOVE_MS);
+    } catch (error) {
+      log.debug({ err: error, stream }, "a consumer could not be removed");
+    }
   }
 
   async #open(first: number): Promise<void> {
@@ -192,6 +206,7 @@ export class Feed {
       mem_storage: true,
       num_replicas: 1,
     };
+    this.#consumer = name;
     await api.call(`CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config }, createMs);
     if (this.#generation !== generation) return;
     this.#watchdog = setInterval(() => this.#onBeat(), HEARTBEAT_MS);

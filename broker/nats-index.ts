@@ -16,6 +16,8 @@ interface RoomLog {
 interface Gap {
   readonly from: number;
   to: number;
+  /** When it was found, counted in gaps. */
+  number: number;
 }
 
 /** What is shown of a room. */
@@ -39,6 +41,7 @@ export class RoomIndex {
   readonly #onForgotten: (seqs: readonly number[]) => void;
   readonly #rooms = new Map<string, RoomLog>();
   #gaps: Gap[] = [];
+  #gapsFound = 0;
   readonly #explained = new Set<number>();
   /** Up to here events of any room may have been dropped. */
   #base = 0;
@@ -62,7 +65,7 @@ export class RoomIndex {
     this.#first = first;
     this.#from = from;
     this.#last = from - 1;
-    if (first > 1) this.#gaps.push({ from: 1, to: first - 1 });
+    if (first > 1) this.#gaps.push({ from: 1, to: first - 1, number: ++this.#gapsFound });
   }
 
   /** Adds an event; seqs only grow. */
@@ -88,24 +91,30 @@ export class RoomIndex {
     return false;
   }
 
+  /** A moment, for settle. */
+  mark(): number {
+    return this.#gapsFound;
+  }
+
   /**
-   * Notes that no event before `first` exists any more. To be called with every event added that was in the log at that
-   * moment: only then are all deletions known that may have moved its beginning.
+   * Notes that no event before `first` exists any more, as somebody asked after the moment `mark` was told. To be called
+   * with every event added that was in the log when it was told: only then are all deletions known that may have moved
+   * its beginning.
    */
-  settle(first: number): void {
+  settle(first: number, mark: number = this.#gapsFound): void {
     this.#noteGap(first);
     this.#last = Math.max(this.#last, first - 1);
     // What was never added may have been of any room.
-    if (first > this.#first && this.#first < this.#from)
-      this.#base = Math.max(this.#base, Math.min(first, this.#from) - 1);
+    if (first > this.#first && this.#first < this.#from) this.#raiseBase(Math.min(first, this.#from) - 1);
     this.#first = Math.max(this.#first, first);
     for (const gap of this.#gaps) {
-      let dropped = Math.min(gap.to, first - 1);
+      let dropped = Math.min(gap.to, this.#first - 1);
       while (dropped >= gap.from && this.#explained.has(dropped)) dropped--;
-      if (dropped >= gap.from) this.#base = Math.max(this.#base, dropped);
+      if (dropped >= gap.from) this.#raiseBase(dropped);
     }
-    this.#gaps = [];
-    this.#explained.clear();
+    // A gap found later may be of events that were still there at that moment, and were dropped since.
+    this.#gaps = this.#gaps.filter((gap) => gap.number > mark);
+    if (this.#gaps.length === 0) this.#explained.clear();
   }
 
   /** Notes that rooms were trimmed so that never fewer than this many events beyond the trimmed ones were left. */
@@ -150,7 +159,7 @@ export class RoomIndex {
       if (room.seqs.length === 0) empty.push(subject);
     }
     if (empty.length <= MAX_EMPTY_ROOMS) return;
-    this.#base = Math.max(this.#base, this.#first - 1);
+    this.#raiseBase(this.#first - 1);
     for (const subject of empty) this.#rooms.delete(subject);
   }
 
@@ -166,9 +175,18 @@ export class RoomIndex {
   /** Notes that nothing was added between the last event and `next`. */
   #noteGap(next: number): void {
     if (next <= this.#last + 1) return;
+    const number = ++this.#gapsFound;
     const latest = this.#gaps.at(-1);
-    if (latest !== undefined && this.#gaps.length >= MAX_GAPS) latest.to = next - 1;
-    else this.#gaps.push({ from: this.#last + 1, to: next - 1 });
+    if (latest === undefined || this.#gaps.length < MAX_GAPS) {
+      this.#gaps.push({ from: this.#last + 1, to: next - 1, number });
+    } else {
+      latest.to = next - 1;
+      latest.number = number;
+    }
+  }
+
+  #raiseBase(seq: number): void {
+    this.#base = Math.max(this.#base, seq);
   }
 
   #expire(room: RoomLog): void {

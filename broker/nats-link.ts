@@ -47,6 +47,7 @@ export class NatsLink {
   readonly #log: Logger;
   readonly #listeners = new Set<(connected: boolean) => void>();
   #connected = true;
+  #closing = false;
   #version: string;
   #clustered: boolean;
 
@@ -124,6 +125,7 @@ export class NatsLink {
 
   /** Sends what waits to be sent, as far as that is possible within `flushMs`, and closes. Idempotent. */
   async close(flushMs: number): Promise<void> {
+    this.#closing = true;
     if (this.#connected && !this.nc.isClosed()) await Promise.race([this.flushed(), delay(flushMs, undefined, UNREF)]);
     await this.nc.close();
   }
@@ -141,6 +143,9 @@ export class NatsLink {
 
   async #follow(): Promise<void> {
     for await (const status of this.nc.status()) this.#onStatus(status);
+    if (this.#closing) return;
+    this.#log.error("the NATS client gave up for good: restart this process");
+    this.#change(false);
   }
 
   #onStatus(status: Status): void {

@@ -1,22 +1,20 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { RoomError } from "../services/errors.ts";
+import type { ControlStore } from "./broker.ts";
 import { JetStreamApi, type StreamInfo } from "./nats-api.ts";
 import { NatsControl } from "./nats-control.ts";
 import { Decoder } from "./nats-decode.ts";
-import { ForwardReader } from "./nats-forward.ts";
 import { Health } from "./nats-health.ts";
 import { History } from "./nats-history.ts";
-import { RoomIndex } from "./nats-index.ts";
 import type { NatsLink } from "./nats-link.ts";
 import { Live } from "./nats-live.ts";
 import { MarkerSweeper } from "./nats-markers.ts";
 import type { NatsOptions } from "./nats-options.ts";
 import { Writer } from "./nats-publish.ts";
+import { openIndex, openScans } from "./nats-reading.ts";
 import { Requests } from "./nats-requests.ts";
-import { IndexedRooms, ScannedRooms } from "./nats-rooms.ts";
-import { Scanner } from "./nats-scan.ts";
 import { controlSettings, ensureStream, logSettings } from "./nats-stream.ts";
-import { Trimmer, type TrimRecord } from "./nats-trim.ts";
 import { OWN_KEYS } from "./nats-watch.ts";
 import { Wiper } from "./nats-wipe.ts";
 import { BrokerOpenError } from "./open-error.ts";
@@ -26,13 +24,9 @@ import { NatsNames } from "./subjects.ts";
 const EPOCH_KEY = `${OWN_KEYS}epoch`;
 /** Written to see whether anything can be stored. */
 const PROBE_KEY = `${OWN_KEYS}probe`;
-/** How many events trimming left in rooms, at the least. */
-const TRIMMED_KEY = `${OWN_KEYS}trimmed`;
 
 const CLUSTER_REPLICAS = 3;
 const RETRY_MS = 250;
-/** The record changes when somebody configures fewer events than ever before. */
-const RECORD_MS = 60_000;
 
 /** Everything a NatsBroker consists of, opened and running. */
 export interface NatsParts {
@@ -62,77 +56,37 @@ export async function assemble(link: NatsLink, options: NatsOptions, deadline: n
   const names = new NatsNames(options.prefix);
   const requests = new Requests({ link });
   const api = new JetStreamApi({ requests });
-  const { logInfo, controlInfo } = await ensureStreams(api, names, link.clustered, options, deadline);
-  const health = new Health({
-    link,
-    api,
-    requests,
-    probeSubject: names.control(PROBE_KEY),
-    log,
-    streams: [
+  const stops: (() => void)[] = [];
+  try {
+    const [logInfo, controlInfo] = await ensureStreams(api, names, link.clustered, options, deadline);
+    const streams = [
       { name: names.logStream, created: logInfo.created },
       { name: names.controlStream, created: controlInfo.created },
-    ],
-  });
-  const writer = new Writer({ requests, onTrouble: () => health.check() });
-  const markers = owner ? new MarkerSweeper({ api, stream: names.controlStream, log, ...options.markers }) : undefined;
-  const control = new NatsControl({ link, api, writer, names, log, markers });
-  const decoder = new Decoder({ log });
-  const wiper = new Wiper({ api, stream: names.logStream, log });
-  const stops = [() => control.close(), () => wiper.stop(), () => health.stop()];
-  try {
-    const epoch = await readEpoch(control, logInfo, owner, deadline);
-    const live = new Live({ link, api, names, decoder });
-    const reading = owner ? { views: await openIndex(), forward: undefined } : openScans();
+    ];
+    const health = new Health({ link, api, requests, probeSubject: names.control(PROBE_KEY), log, streams });
+    stops.push(() => health.stop());
+    const writer = new Writer({ requests, onTrouble: () => health.check() });
+    const sweeping = { api, stream: names.controlStream, log, ...options.markers };
+    const markers = owner ? new MarkerSweeper(sweeping) : undefined;
+    const control = new NatsControl({ link, api, writer, names, log, markers });
+    stops.push(() => control.close());
+    const decoder = new Decoder({ log });
+    const wiper = new Wiper({ api, stream: names.logStream, log });
+    stops.push(() => wiper.stop());
+
+    const epoch = await patiently(deadline, () => readEpoch(control, logInfo, owner));
+    const reads = { link, api, log, names, control, wiper, maxMessages: options.retention.maxMessages };
+    const openReading = async () => (owner ? openIndex(reads, deadline - performance.now()) : openScans(reads));
+    const reading = await patiently(deadline, openReading);
+    stops.push(() => reading.stop());
     const history = new History({ api, names, decoder, ...reading });
+    const live = new Live({ link, api, names, decoder });
     return { epoch, names, link, requests, api, writer, decoder, live, history, control, health, wiper, stops };
   } catch (error) {
     for (const stop of stops) stop();
     requests.close();
     throw error;
   }
-
-  async function openIndex(): Promise<IndexedRooms> {
-    const { maxMessages } = options.retention;
-    const record = trimRecord(control);
-    const trimmer = new Trimmer({ api, stream: names.logStream, log, keeps: maxMessages, record });
-    stops.push(() => trimmer.stop());
-    const index = new RoomIndex({ maxMessages, onForgotten: (seqs) => trimmer.trim(seqs) });
-    const trimmedTo = await record.read();
-    if (trimmedTo !== undefined) index.trimmedTo(trimmedTo);
-    const scanner = new Scanner({ link, api, log, stream: names.logStream });
-    const rooms = await IndexedRooms.open(
-      { link, api, log, names, index, scanner, wiper, maxMessages },
-      deadline - performance.now(),
-    );
-    stops.push(() => rooms.stop());
-    return rooms;
-  }
-
-  function openScans(): { views: ScannedRooms; forward: ForwardReader } {
-    const { maxMessages } = options.retention;
-    const stream = names.logStream;
-    const trimmedTo = remembered(RECORD_MS, () => trimRecord(control).read());
-    const scanner = new Scanner({ link, api, log, stream });
-    const shown = async (): Promise<number> => Math.min(maxMessages, (await trimmedTo()) ?? maxMessages);
-    return {
-      views: new ScannedRooms({ api, scanner, stream, maxMessages, trimmedTo }),
-      forward: new ForwardReader({ api, stream, shown }),
-    };
-  }
-}
-
-/** Asks again only after `ms`. */
-function remembered<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
-  let answer: T | undefined;
-  let asked = Number.NEGATIVE_INFINITY;
-  return async () => {
-    if (performance.now() - asked > ms) {
-      answer = await ask();
-      asked = performance.now();
-    }
-    return answer as T;
-  };
 }
 
 async function ensureStreams(
@@ -141,35 +95,37 @@ async function ensureStreams(
   clustered: boolean,
   options: NatsOptions,
   deadline: number,
-): Promise<{ logInfo: StreamInfo; controlInfo: StreamInfo }> {
+): Promise<[StreamInfo, StreamInfo]> {
   const replicas = options.replicas ?? (clustered ? CLUSTER_REPLICAS : 1);
   const access = { api, log: options.log, owner: options.owner, adopt: options.adopt ?? false, deadline };
-  const [logInfo, controlInfo] = await Promise.all([
+  return Promise.all([
     ensureStream(access, logSettings(names, replicas, options.retention)),
     ensureStream(access, controlSettings(names, replicas)),
   ]);
-  return { logInfo, controlInfo };
 }
 
 /** Of the stream's own creation, which no backup brings back, and of the salt, which an operator can change. */
-async function readEpoch(control: NatsControl, log: StreamInfo, owner: boolean, deadline: number): Promise<string> {
-  for (;;) {
-    const salt = await control.get(EPOCH_KEY);
-    if (salt?.value) return createHash("sha256").update(log.created).update(salt.value).digest("hex").slice(0, 16);
-    if (owner) await control.create(EPOCH_KEY, randomBytes(16));
-    else if (performance.now() < deadline) await delay(RETRY_MS);
-    else throw new BrokerOpenError("failed", "the log has no epoch yet: is a RoomService running?");
-  }
+async function readEpoch(control: ControlStore, log: StreamInfo, owner: boolean): Promise<string> {
+  // Whoever is first makes the salt; what counts is what is stored.
+  if (owner) await control.create(EPOCH_KEY, randomBytes(16));
+  const salt = (await control.get(EPOCH_KEY))?.value;
+  if (salt === undefined) throw new RoomError("unavailable", "the log has no epoch yet: is a RoomService running?");
+  return createHash("sha256").update(log.created).update(salt).digest("hex").slice(0, 16);
 }
 
-function trimRecord(control: NatsControl): TrimRecord {
-  return {
-    read: async () => {
-      const entry = await control.get(TRIMMED_KEY);
-      return entry?.value ? Number(Buffer.from(entry.value).toString("latin1")) : undefined;
-    },
-    write: async (events) => {
-      await control.put(TRIMMED_KEY, Buffer.from(String(events), "latin1"));
-    },
-  };
+/** Tries until the time is over: an election, or another process that is not ready yet, is no reason to end. */
+async function patiently<T>(deadline: number, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof RoomError)) throw error;
+      if (performance.now() + RETRY_MS > deadline) {
+        throw new BrokerOpenError("failed", `the broker could not be opened in time: ${error.message}`, {
+          cause: error,
+        });
+      }
+      await delay(RETRY_MS);
+    }
+  }
 }

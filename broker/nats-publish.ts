@@ -120,7 +120,7 @@ export class Writer {
     this.#pump();
   }
 
-  /** Sends what waits, as far as the window allows. A failing attempt comes back here: a loop, for recursion is bounded. */
+  /** Sends what waits, as far as the window allows. A failing attempt comes back here: recursion would end in an overflow. */
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;

@@ -42,11 +42,6 @@ export class Requests {
     };
   }
 
-  /** How many requests wait for an answer. */
-  get pending(): number {
-    return this.#pending.size;
-  }
-
   /**
    * Sends a request. `settle` is never called before this returns.
    * @throws Error of the client when the payload is larger than the server allows.

@@ -80,10 +80,11 @@ export class IndexedRooms implements RoomViews {
 
   async view(subject: string): Promise<RoomView> {
     const { index, api, names } = this.#options;
+    const mark = index.mark();
     const { first_seq: first, last_seq: last } = (await api.info(names.logStream)).state;
     if (first > last) this.#feed.skipTo(first);
     await this.#feed.reached(last, FIXED.requestMs);
-    index.settle(first);
+    index.settle(first, mark);
     if (!index.isComplete(subject)) await this.#complete(subject);
     return { ...index.window(subject), end: Math.max(last, this.#feed.position) };
   }

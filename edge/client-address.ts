@@ -43,6 +43,16 @@ export function canonicalAddress(text: string): string | undefined {
   return mapped?.[1] ?? address;
 }
 
+/** Whom limits count as one: an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber gets. */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = head.split(":").filter((group) => group !== "");
+  const after = tail?.split(":").filter((group) => group !== "").length ?? 0;
+  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - groups.length - after }, () => "0");
+  return `${[...groups, ...zeros, ...Array(4).fill("0")].slice(0, 4).join(":")}::/64`;
+}
+
 function isTrusted(address: string, trusted: BlockList): boolean {
   return trusted.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { HistoryRange, StoredEvent } from "../broker/broker.ts";
 import { SignalSchema } from "../gen/baccarat/v1/event_pb.ts";
-import type { RoomAccess } from "../services/auth.ts";
+import { authorize, type RoomAccess } from "../services/auth.ts";
 import { RoomError } from "../services/errors.ts";
 import { directRoom, directUsers, messageId, type RoomId, type Uid } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
@@ -11,9 +11,8 @@ import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { encodeAck, encodeEvent, encodeHistory, encodeStoredAck } from "./frame-encoders.ts";
 import type { DeleteFrame, HistoryFrame, SendFrame, TypingFrame } from "./frames.ts";
-import type { HostedRoom } from "./hosted-room.ts";
+import type { HostedRoom, Member } from "./hosted-room.ts";
 import type { RingPage } from "./ring.ts";
-import type { Command } from "./roster.ts";
 import { storedEvent } from "./stored-event.ts";
 
 /** send_message: to a room, by the membership its join gave, or to a user. Acknowledged once it is stored. */
@@ -23,10 +22,8 @@ export function send(context: CommandContext, connection: Connection, frame: Sen
   const room = frame.room ?? connection.currentRoom;
   if (room === undefined) throw new RoomError("invalid_argument", "you are in no room: name one, or join one first");
   const member = connection.rooms.get(room);
-  const { frozen, slowModeMs } = member?.room.policy ?? { frozen: false, slowModeMs: 0 };
-  const mutedUntilMs = member?.grant.mutedUntilMs ?? 0;
-  const access: RoomAccess = { room, member: member !== undefined, frozen, mutedUntilMs };
-  const publishNow = () => publish(context, connection, frame, access, "");
+  const publishNow = () => publish(context, connection, frame, accessOf(room, member), "");
+  const slowModeMs = member?.room.policy.slowModeMs ?? 0;
   if (member === undefined || slowModeMs === 0 || member.grant.moderator) return publishNow();
   return member.room.slowMode.pace(connection.user.uid, slowModeMs, publishNow);
 }
@@ -75,9 +72,10 @@ export async function history(context: CommandContext, connection: Connection, f
   connection.send(encodeHistory({ room, epoch, events, hasMore }, frame.id));
 }
 
-/** typing: heard by the members of a room, stored nowhere. */
+/** typing: heard by the members of a room, stored nowhere. For those who may write. */
 export function typing(context: CommandContext, connection: Connection, frame: TypingFrame): void {
   const member = requireMember(connection, frame.room);
+  authorize(connection.user, "publish", accessOf(frame.room, member));
   const now = performance.now();
   const waitMs = member.typedAt + FIXED.typingMs - now;
   if (waitMs > 0) throw new RoomError("rate_limited", "once in two seconds is enough", { retryAfterMs: waitMs });
@@ -87,6 +85,13 @@ export function typing(context: CommandContext, connection: Connection, frame: T
   const signal = create(SignalSchema, { roomId: frame.room, body });
   context.broker.signal(frame.room, signal);
   if (frame.id !== undefined) connection.send(encodeAck(frame.room, frame.id));
+}
+
+/** What decides whether a client may write in a room: as its join and what was told since have it. */
+function accessOf(room: RoomId, member: Member | undefined): RoomAccess {
+  if (member === undefined) return { room, member: false };
+  const { frozen } = member.room.policy;
+  return { room, member: true, frozen, mutedUntilMs: member.grant.mutedUntilMs };
 }
 
 /** The other user of a direct conversation; undefined for a room. @throws RoomError permission_denied. */
@@ -109,8 +114,7 @@ async function sendDirect(
   if (room === undefined) {
     throw new RoomError("invalid_argument", "to_uid is yourself", { metadata: { field: "to_uid" } });
   }
-  const command: Command = { case: "openConversation", value: { clientId: connection.id, toUid } };
-  await context.conversationPermits.need(`${uid}>${toUid}`, () => context.link.ask(command));
+  await context.directPermits.need(connection.id, uid, toUid);
   await publish(context, connection, frame, { room }, toUid);
 }
 

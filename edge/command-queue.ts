@@ -1,13 +1,15 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EdgeCommandSchema } from "../gen/baccarat/v1/edge_service_pb.ts";
+import { FIXED } from "../services/limits.ts";
 
 type EdgeCommandInit = MessageInitShape<typeof EdgeCommandSchema>;
 
-/** Most bytes of one request, and how they are reckoned: a command is ids and numbers, but for what a token says. */
+/** Most bytes of one request, and how they are reckoned: a command is ids and numbers, but for what tokens and moderators say. */
 const BATCH_BYTES = 512 * 1024;
 const COMMAND_BYTES = 512;
 const BYTES_PER_CHARACTER = 3;
+const BYTES_PER_CODE_POINT = 4;
 /** Commands that wait for a stream that does not take them. */
 const MAX_WAITING = 100_000;
 
@@ -75,6 +77,7 @@ function batchEnd(commands: readonly EdgeCommandInit[], start: number): number {
 }
 
 function sizeOf(command: EdgeCommandInit | undefined): number {
+  if (command?.command?.case === "moderate") return COMMAND_BYTES + FIXED.reasonChars * BYTES_PER_CODE_POINT;
   if (command?.command?.case !== "connect") return COMMAND_BYTES;
   const { rooms = [], roles = [] } = command.command.value;
   const characters = [...rooms, ...roles].reduce((sum, text) => sum + text.length, 0);

@@ -9,11 +9,13 @@ import { joinRoom } from "./join.ts";
 
 /** join_room: makes the client a member; of a direct conversation, shows the past. */
 export function join(context: CommandContext, connection: Connection, frame: JoinFrame): Promise<void> {
+  limitJoins(context, connection);
   return joinRoom(context, connection, frame, frame.id);
 }
 
 /** change_room: joins first, so that a failure leaves everything as it was. */
 export async function change(context: CommandContext, connection: Connection, frame: JoinFrame): Promise<void> {
+  limitJoins(context, connection);
   const before = connection.currentRoom;
   await joinRoom(context, connection, frame, frame.id);
   // A direct conversation does not become the current room, so nothing is left for it.
@@ -47,6 +49,14 @@ export function requireMember(connection: Connection, room: RoomId): Member {
   const member = connection.rooms.get(room);
   if (member === undefined) throw new RoomError("not_a_member", "join the room first");
   return member;
+}
+
+/** @throws RoomError rate_limited: every join costs the whole cluster a write. */
+function limitJoins({ joinRates }: CommandContext, { user }: Connection): void {
+  const now = performance.now();
+  if (joinRates.take(user.uid, now) !== undefined) return;
+  const retryAfterMs = Math.ceil(joinRates.waitMs(user.uid, now));
+  throw new RoomError("rate_limited", "you join rooms too fast", { retryAfterMs });
 }
 
 function leaveRoom(context: CommandContext, connection: Connection, room: RoomId): boolean {

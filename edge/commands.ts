@@ -1,10 +1,13 @@
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { history, remove, send, typing } from "./command-messages.ts";
+import { moderate } from "./command-moderation.ts";
 import { change, join, leave, members } from "./command-rooms.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
+import { block, conversations, latestConversations } from "./direct-commands.ts";
 import { encodePong } from "./frame-encoders.ts";
 import type { LoginFrame, ParsedFrame, PingFrame } from "./frames.ts";
+import type { ModerateFrame } from "./moderation-frames.ts";
 
 /**
  * Carries out one type of frame and sends its reply.
@@ -12,8 +15,11 @@ import type { LoginFrame, ParsedFrame, PingFrame } from "./frames.ts";
  */
 type Command<F> = (context: CommandContext, connection: Connection, frame: F) => void | Promise<void>;
 
+/** The frames a type is of: one interface may stand for several types. */
+type FrameOf<T> = Extract<ParsedFrame, { type: T }> | (T extends ModerateFrame["type"] ? ModerateFrame : never);
+
 /** One function for each type of frame a client may send. */
-const COMMANDS: { readonly [T in ParsedFrame["type"]]: Command<Extract<ParsedFrame, { type: T }>> } = {
+const COMMANDS: { readonly [T in ParsedFrame["type"]]: Command<FrameOf<T>> } = {
   login,
   join_room: join,
   change_room: change,
@@ -22,7 +28,16 @@ const COMMANDS: { readonly [T in ParsedFrame["type"]]: Command<Extract<ParsedFra
   delete_message: remove,
   get_history: history,
   get_members: members,
+  get_conversations: conversations,
+  block_user: block,
+  unblock_user: block,
   typing,
+  kick_member: moderate,
+  ban_member: moderate,
+  unban_member: moderate,
+  mute_member: moderate,
+  unmute_member: moderate,
+  update_room: moderate,
   ping,
 };
 
@@ -36,8 +51,9 @@ export function execute(context: CommandContext, connection: Connection, frame: 
 /** login after the first frame: the same user once more, with a newer token. */
 async function login(context: CommandContext, connection: Connection, frame: LoginFrame): Promise<void> {
   const identity = await context.authenticator.login(frame, connection.identity, false);
-  connection.relogin(identity);
-  context.welcome(connection, identity, frame.id);
+  context.relogin(connection, identity);
+  const direct = await latestConversations(context, connection);
+  if (connection.isOpen) context.welcome(connection, frame.id, direct);
 }
 
 function ping(_context: CommandContext, connection: Connection, frame: PingFrame): void {

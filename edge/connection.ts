@@ -1,20 +1,26 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-import type { User } from "../services/auth.ts";
+import { isModerator, type User } from "../services/auth.ts";
 import { type Reason, RoomError, toRoomError } from "../services/errors.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
+import { LEEWAY_MS } from "../services/tokens.ts";
 import { CLOSE_CODES, type CloseName } from "./close-codes.ts";
+import { limitControlFrames } from "./control-frames.ts";
+import type { DirectListener } from "./direct-listener.ts";
+import type { Expiring, ExpiryWheel } from "./expiry-wheel.ts";
 import type { FanOut } from "./fan-out.ts";
 import { encodeError, encodeRoomLeft, textFrame } from "./frame-encoders.ts";
 import { parseFrame } from "./frames.ts";
+import type { Arrival, Greeting } from "./greeting.ts";
 import type { Beating, Heartbeat } from "./heartbeat.ts";
 import type { Member } from "./hosted-room.ts";
 import type { Authenticator, Identity } from "./identity.ts";
 import { type Inbound, Inbox } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
+import type { RateLimits } from "./rate-limits.ts";
 import type { AcceptedConnection } from "./server.ts";
 
 /** What connections need of their edge. */
@@ -22,13 +28,20 @@ export interface ConnectionHost {
   readonly limits: Limits;
   readonly fanOut: FanOut;
   readonly heartbeat: Heartbeat;
+  /** Ends connections whose token does. */
+  readonly expiries: ExpiryWheel;
   readonly authenticator: Authenticator;
+  /** How fast each user may send, over all connections. */
+  readonly userRates: RateLimits;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** Tells the client who it is; `id` is that of the login it answers. */
-  welcome(connection: Connection, identity: Identity, id?: string): void;
-  /** The client's identity is certain. Resolves when frames may be carried out: after the automatic join. Never rejects. */
-  onOpen(connection: Connection): Promise<void>;
+  /** Tells a client who it is that may yet turn out to be another. */
+  welcome(connection: Connection, identity: Identity): void;
+  /**
+   * The client's identity is certain. Resolves when frames may be carried out: after the automatic join. Never rejects.
+   * `greeting` says what to welcome it with, undefined when it was welcomed already.
+   */
+  onOpen(connection: Connection, greeting: Greeting | undefined): Promise<void>;
   /** Carries a frame out. @throws RoomError, or rejects with it: the frame's answer then. */
   execute(connection: Connection, frame: Exclude<Inbound, { type: "error" }>): void | Promise<void>;
   /** The connection ends with a close code; it has left its rooms here. `lastByteAt` is by performance.now(). */
@@ -51,7 +64,7 @@ const LOGIN_MS = 10_000;
 const DRAIN_MS = 6_000;
 
 /** One client's connection: its identity, its rooms, what it says and what it hears. */
-export class Connection implements Beating {
+export class Connection implements Beating, Expiring {
   readonly id: string;
   readonly accepted: AcceptedConnection;
   readonly connectedAtMs: number = Date.now();
@@ -60,6 +73,8 @@ export class Connection implements Beating {
   readonly rooms = new Map<RoomId, Member>();
   /** Stands for this connection towards the broker: what it publishes to a room is stored in order. */
   readonly lane: object = {};
+  /** Its share of its user's direct messages; undefined until it takes part. */
+  direct: DirectListener | undefined;
   readonly #host: ConnectionHost;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
@@ -90,28 +105,40 @@ export class Connection implements Beating {
     });
     this.#inbox = new Inbox({
       limits: host.limits,
+      shared: host.userRates.of(() => this.identified?.user.uid),
       run: (frame) => this.#run(frame),
       onRefused: (frame, retryAfterMs) => this.#refuse(frame, retryAfterMs),
-      onFlood: () => this.close("rate_limited"),
-      pause: () => webSocket.pause(),
+      onFlood: () => {
+        host.metrics.rateLimitedTotal.inc({ action: "closed" });
+        this.close("rate_limited");
+      },
+      pause: () => {
+        host.metrics.rateLimitedTotal.inc({ action: "paused" });
+        webSocket.pause();
+      },
       resume: () => webSocket.resume(),
     });
     webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
+    limitControlFrames(webSocket, () => this.close("rate_limited"));
     webSocket.on("close", (code) => this.#closed(code));
+    webSocket.on("pong", () => this.direct?.ponged());
     host.heartbeat.add(this);
   }
 
   /** Finds out who it is, then lets it take part. Never rejects. */
   async start(): Promise<void> {
     try {
-      const identity = await this.#identify();
-      if (identity === undefined || this.#state.tag !== "awaiting-login") return;
+      const arrival = await this.#identify();
+      if (arrival === undefined || this.#state.tag !== "awaiting-login") return;
+      const { identity, greeting } = arrival;
       this.#state = { tag: "open", identity };
-      await this.#host.onOpen(this);
+      this.#expire(identity);
+      await this.#host.onOpen(this, greeting);
       this.#inbox.start();
     } catch (error) {
       this.#host.log.debug({ err: error }, "a client could not be identified");
-      this.close(error instanceof RoomError ? "unauthenticated" : "internal");
+      // Only a client that is told apart from a fault of ours must not come back.
+      this.close(error instanceof RoomError && error.reason === "unauthenticated" ? "unauthenticated" : "internal");
     }
   }
 
@@ -119,6 +146,11 @@ export class Connection implements Beating {
   get identity(): Identity {
     if (this.#state.tag !== "open") throw new RoomError("unauthenticated", "log in first");
     return this.#state.identity;
+  }
+
+  /** As identity, or undefined while it does not take part. */
+  get identified(): Identity | undefined {
+    return this.#state.tag === "open" ? this.#state.identity : undefined;
   }
 
   /** As identity. */
@@ -173,9 +205,15 @@ export class Connection implements Beating {
     this.#webSocket.terminate();
   }
 
-  /** Takes the client's word for who it is from now on. */
-  relogin(identity: Identity): void {
-    if (this.#state.tag === "open") this.#state = { tag: "open", identity };
+  /** The same user has proved anew who it is: what its token says now counts from now on. False when it is too late. */
+  relogin(identity: Identity): boolean {
+    if (this.#state.tag !== "open") return false;
+    this.#state = { tag: "open", identity };
+    this.#expire(identity);
+    for (const [room, member] of this.rooms) {
+      member.grant = { ...member.grant, moderator: isModerator(identity.user, room) };
+    }
+    return true;
   }
 
   /** It is in a room now, which becomes its current room. */
@@ -212,6 +250,11 @@ export class Connection implements Beating {
 
   ping(): void {
     this.outbox.ping();
+    this.direct?.pinged();
+  }
+
+  onExpired(): void {
+    this.close("token_expired");
   }
 
   onSilent(): void {
@@ -219,16 +262,18 @@ export class Connection implements Beating {
   }
 
   /** Who it is, once that is certain; undefined when the connection ended before. */
-  async #identify(): Promise<Identity | undefined> {
+  async #identify(): Promise<Arrival | undefined> {
     const { authenticator } = this.#host;
     const identity = await authenticator.identify(this.accepted);
+    if (identity?.provisional === false)
+      return { identity, greeting: { id: undefined, since: undefined, isNew: false } };
     if (identity !== undefined) this.#host.welcome(this, identity);
     const loginBy = performance.now() + LOGIN_MS;
     for (;;) {
-      const patienceMs = identity === undefined ? loginBy - performance.now() : patience(identity);
+      const patienceMs = identity === undefined ? loginBy - performance.now() : FIXED.autoJoinWaitMs;
       const first = await this.#inbox.first(patienceMs);
       if (this.#state.tag !== "awaiting-login") return undefined;
-      if (identity !== undefined && first?.type !== "login") return identity;
+      if (identity !== undefined && first?.type !== "login") return { identity, greeting: undefined };
       if (first === undefined) {
         this.close("login_timeout");
         return undefined;
@@ -239,17 +284,24 @@ export class Connection implements Beating {
     }
   }
 
-  async #tryLogin(first: Inbound, identity: Identity | undefined): Promise<Identity | undefined> {
+  async #tryLogin(first: Inbound, identity: Identity | undefined): Promise<Arrival | undefined> {
     try {
       if (first.type === "error") throw first.error;
       if (first.type !== "login") throw new RoomError("unauthenticated", "log in first");
       const better = await this.#host.authenticator.login(first, identity, true);
-      this.#host.welcome(this, better, first.id);
-      return better;
+      const isNew = better.user.uid === identity?.user.uid;
+      return { identity: better, greeting: { id: first.id, since: first.directSince, isNew } };
     } catch (error) {
-      this.#answerError(first, error);
-      return identity;
+      const reason = this.#answerError(first, error);
+      // Who had to log in and could not is told to stop: coming back with the same token would be no better.
+      if (first.type === "login" && identity === undefined && reason === "unauthenticated")
+        this.close("unauthenticated");
+      return identity && { identity, greeting: undefined };
     }
+  }
+
+  #expire({ token }: Identity): void {
+    if (token !== undefined) this.#host.expiries.set(this, token.expiresAtMs + LEEWAY_MS);
   }
 
   #receive(data: RawData, isBinary: boolean): void {
@@ -260,7 +312,7 @@ export class Connection implements Beating {
 
   #run(frame: Inbound): void | Promise<void> {
     const ok = (): void => this.#count(frame, "ok");
-    const failed = (error: unknown): void => this.#answerError(frame, error);
+    const failed = (error: unknown): void => void this.#answerError(frame, error);
     try {
       if (frame.type === "error") throw frame.error;
       const done = this.#host.execute(this, frame);
@@ -273,13 +325,15 @@ export class Connection implements Beating {
   }
 
   #refuse(frame: Inbound, retryAfterMs: number): void {
+    this.#host.metrics.rateLimitedTotal.inc({ action: "refused" });
     this.#answerError(frame, new RoomError("rate_limited", "you send too fast", { retryAfterMs }));
   }
 
-  #answerError(frame: Inbound, cause: unknown): void {
+  #answerError(frame: Inbound, cause: unknown): Reason {
     const reason = this.sendError(cause, frame.type === "error" ? frame.requestType : frame.type, frame.id);
     this.#count(frame, reason);
     if (reason === "bad_frame") this.#countBadFrame();
+    return reason;
   }
 
   #count(frame: Inbound, outcome: string): void {
@@ -321,15 +375,11 @@ export class Connection implements Beating {
     if (this.#state.tag === "closing" || this.#state.tag === "closed") return false;
     this.#inbox.close();
     this.outbox.close();
+    this.#host.expiries.delete(this);
     const lastByteAt = this.#host.heartbeat.remove(this);
     for (const room of [...this.rooms.keys()]) this.leave(room);
     this.#host.onEnd(this, code, lastByteAt);
     this.#state = { tag: "closing", code };
     return true;
   }
-}
-
-/** How long to wait for a login that may still change who a client is, in milliseconds. */
-function patience(identity: Identity): number {
-  return identity.provisional ? FIXED.autoJoinWaitMs : 0;
 }

@@ -1,13 +1,17 @@
 import type { Broker, RoomListener, StoredEvent, Unsubscribe } from "../broker/broker.ts";
-import type { RoomHead } from "../gen/baccarat/v1/edge_service_pb.ts";
+import type { Digest } from "../gen/baccarat/v1/edge_service_pb.ts";
 import { directUsers, type RoomId, type Uid } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
-import { Feed, type FeedListener } from "./feed.ts";
+import type { DirectPosition } from "./direct-position.ts";
+import { DirectProgress } from "./direct-progress.ts";
+import { Feed } from "./feed.ts";
 import { encodeReset, textFrame } from "./frame-encoders.ts";
 import { Limiter } from "./limiter.ts";
-import type { Outbox } from "./outbox.ts";
 import { Ring } from "./ring.ts";
+
+/** Hears a user's direct frames. `seq` is 0 for what is no event. */
+export type DirectHearer = (room: RoomId, seq: number, frame: Buffer) => void;
 
 /** What conversations need. */
 export interface ConversationsOptions {
@@ -18,6 +22,7 @@ export interface ConversationsOptions {
 
 interface Conversation {
   readonly feed: Feed;
+  readonly users: readonly Uid[];
   listener: RoomListener | undefined;
   /** When its last event was heard, by performance.now(). */
   heardAt: number;
@@ -26,24 +31,34 @@ interface Conversation {
 const READS = 4;
 const IDLE_MS = 60_000;
 const SWEEP_MS = 5_000;
+/** Conversations whose chain is checked; beyond that those that were idle for longest are let go. */
+const MAX_CONVERSATIONS = 10_000;
+/** Conversations a position names; of others it says less than is true. */
+const MAX_AHEAD = 100;
+/** A head from the control plane may be ahead of the live event on its way here; what is still missing then was lost. */
+const DIGEST_PATIENCE_MS = 500;
 /** A conversation's ring is there for its feed; nobody reads it. */
 const RING = { events: 1, chars: 1, ageMs: 0 };
 
 /**
  * Direct messages at this edge. One subscription hears all of them, and those of users who are connected here are passed
- * on. While a conversation is going on its chain is checked like a room's.
+ * on. While a conversation is going on its chain is checked like a room's. What was lost before it began shows in the
+ * control plane's digests: up to `progress.seq` every direct event of the users here was passed on.
  */
 export class Conversations {
   readonly #options: ConversationsOptions;
-  readonly #users = new Map<Uid, Set<Outbox>>();
+  readonly #users = new Map<Uid, DirectHearer>();
   readonly #conversations = new Map<RoomId, Conversation>();
+  readonly #roomsOf = new Map<Uid, Set<RoomId>>();
+  readonly #progress: DirectProgress;
   readonly #reads = new Limiter(READS);
   readonly #unsubscribes: Unsubscribe[] = [];
-  readonly #timer: NodeJS.Timeout;
+  readonly #timers = new Set<NodeJS.Timeout>();
 
   constructor(options: ConversationsOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#progress = new DirectProgress({ last: (room) => this.#conversations.get(room)?.feed.last ?? 0 });
+    this.#timers.add(setInterval(() => this.#sweep(), SWEEP_MS));
   }
 
   /** Subscribes. @throws RoomError unavailable. */
@@ -57,93 +72,149 @@ export class Conversations {
     );
   }
 
-  /** A user's connection hears the user's conversations from now on. */
-  add(uid: Uid, outbox: Outbox): void {
-    const outboxes = this.#users.get(uid);
-    if (outboxes) outboxes.add(outbox);
-    else this.#users.set(uid, new Set([outbox]));
+  /** Position up to which every direct event of the users here was passed on; 0 when not known. */
+  get position(): number {
+    return this.#progress.seq;
   }
 
-  /** A connection hears nothing any more. */
-  remove(uid: Uid, outbox: Outbox): void {
-    const outboxes = this.#users.get(uid);
-    outboxes?.delete(outbox);
-    if (outboxes?.size === 0) this.#users.delete(uid);
+  /** True when the user is connected here. */
+  isHere(uid: Uid): boolean {
+    return this.#users.has(uid);
+  }
+
+  /** Passes a user's direct frames on from now on, to this one alone. */
+  add(uid: Uid, hearer: DirectHearer): void {
+    this.#users.set(uid, hearer);
+  }
+
+  /** Passes nothing more on. */
+  remove(uid: Uid): void {
+    this.#users.delete(uid);
+  }
+
+  /** Where a user stands who was given everything up to `from` and heard everything since then. */
+  positionOf(uid: Uid, from: number): DirectPosition {
+    const seq = Math.max(from, this.#progress.seq);
+    const ahead = new Map<RoomId, number>();
+    for (const room of this.#roomsOf.get(uid) ?? []) {
+      const last = this.#conversations.get(room)?.feed.last ?? 0;
+      if (last > seq && ahead.size < MAX_AHEAD) ahead.set(room, last);
+    }
+    return { seq, ahead };
   }
 
   /** Compares conversations' ends as the control plane sees them with what was heard. */
-  digest(heads: readonly RoomHead[]): void {
-    for (const head of heads) {
-      const conversation = this.#conversations.get(head.roomId as RoomId);
-      if (conversation && Number(head.seq) > conversation.feed.last) void conversation.feed.check();
-    }
+  digest({ heads, after, seq }: Digest): void {
+    const own = heads.flatMap((head) => {
+      const room = head.roomId as RoomId;
+      const isHere = directUsers(room)?.some((uid) => this.#users.has(uid)) ?? false;
+      // Before the first digest nothing says from where on a conversation that was not heard is to be read.
+      const isKnown = this.#progress.seq > 0 || this.#conversations.has(room);
+      return isHere && isKnown ? [{ room, seq: Number(head.seq) }] : [];
+    });
+    this.#progress.expect(own, Number(after), Number(seq));
+    if (this.#progress.behind.length > 0) this.#after(DIGEST_PATIENCE_MS, () => void this.#checkBehind());
   }
 
   /** Stops hearing. */
   close(): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearTimeout(timer);
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     for (const { feed } of this.#conversations.values()) feed.close();
     this.#conversations.clear();
+    this.#roomsOf.clear();
     this.#users.clear();
   }
 
   #hear(stored: StoredEvent): void {
     const users = directUsers(stored.room);
     if (!users?.some((uid) => this.#users.has(uid))) return;
-    const conversation = this.#conversations.get(stored.room) ?? this.#open(stored, users);
+    const conversation = this.#conversations.get(stored.room) ?? this.#begin(stored, users);
     conversation.heardAt = performance.now();
     conversation.listener?.onEvent(stored);
   }
 
-  /** Where a conversation stood before its first event here, only that event says. */
-  #open(first: StoredEvent, users: readonly Uid[]): Conversation {
+  /**
+   * Where a conversation stood before its first event here, that event says; but what came after the position up to which
+   * everything was passed on was not heard.
+   */
+  #begin({ room, prevSeq }: StoredEvent, users: readonly Uid[]): Conversation {
+    const known = this.#progress.seq;
+    return this.#open(room, users, known > 0 ? Math.min(prevSeq, known) : prevSeq);
+  }
+
+  #open(room: RoomId, users: readonly Uid[], from: number): Conversation {
     const { broker, metrics, log } = this.#options;
     const feed = new Feed({
-      room: first.room,
+      room,
       source: {
         subscribe: (listener) => {
           conversation.listener = listener;
           return Promise.resolve(() => undefined);
         },
-        position: () => Promise.resolve({ seq: first.prevSeq }),
-        history: (range) => broker.history(first.room, range),
+        position: () => Promise.resolve({ seq: from }),
+        history: (range) => broker.history(room, range),
       },
       ring: new Ring({ epoch: broker.epoch, limits: RING }),
       reads: this.#reads,
-      listener: this.#listener(first.room, users),
+      listener: {
+        onEvent: (json, seq) => this.#send(room, users, json, seq),
+        onSignal: () => undefined,
+        onReset: (seq, reason) => this.#send(room, users, encodeReset({ room, epoch: broker.epoch, seq, reason }), 0),
+      },
       rechecksMs: [],
       metrics,
       log,
     });
-    const conversation: Conversation = { feed, listener: undefined, heardAt: 0 };
-    this.#conversations.set(first.room, conversation);
+    const conversation: Conversation = { feed, users, listener: undefined, heardAt: performance.now() };
+    this.#conversations.set(room, conversation);
+    for (const uid of users) this.#roomsOf.set(uid, (this.#roomsOf.get(uid) ?? new Set()).add(room));
     void feed.open();
     return conversation;
   }
 
-  #listener(room: RoomId, users: readonly Uid[]): FeedListener {
-    return {
-      onEvent: (json) => this.#send(users, json),
-      onSignal: () => undefined,
-      onReset: (seq, reason) =>
-        this.#send(users, encodeReset({ room, epoch: this.#options.broker.epoch, seq, reason })),
-    };
+  /** Reads what digests told of and was not heard. */
+  async #checkBehind(): Promise<void> {
+    await Promise.all(
+      this.#progress.behind.map(async (room) => {
+        const users = directUsers(room) ?? [];
+        const { feed } = this.#conversations.get(room) ?? this.#open(room, users, this.#progress.seq);
+        await feed.check();
+      }),
+    );
+    this.#progress.settle();
   }
 
-  #send(users: readonly Uid[], json: string): void {
+  #send(room: RoomId, users: readonly Uid[], json: string, seq: number): void {
     const frame = textFrame(json);
-    for (const uid of users) {
-      for (const outbox of this.#users.get(uid) ?? []) outbox.push(frame);
-    }
+    for (const uid of users) this.#users.get(uid)?.(room, seq, frame);
   }
 
   #sweep(): void {
+    this.#progress.settle();
     const longAgo = performance.now() - IDLE_MS;
-    for (const [room, { feed, heardAt }] of this.#conversations) {
-      if (heardAt > longAgo) continue;
-      feed.close();
-      this.#conversations.delete(room);
+    for (const [room, conversation] of this.#conversations) {
+      const { feed, heardAt } = conversation;
+      // As long as positions must name it, it is needed; but not at any price.
+      const needed = feed.last > this.#progress.seq && this.#conversations.size <= MAX_CONVERSATIONS;
+      if (heardAt <= longAgo && !needed) this.#let(room, conversation);
     }
+  }
+
+  #let(room: RoomId, { feed, users }: Conversation): void {
+    feed.close();
+    this.#conversations.delete(room);
+    for (const uid of users) {
+      const rooms = this.#roomsOf.get(uid);
+      if (rooms?.delete(room) && rooms.size === 0) this.#roomsOf.delete(uid);
+    }
+  }
+
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, ms);
+    this.#timers.add(timer);
   }
 }

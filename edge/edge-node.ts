@@ -8,31 +8,45 @@ import { CLOSE_CODES, type CloseName, departure } from "./close-codes.ts";
 import { execute } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
-import { Conversations } from "./conversations.ts";
+import { Direct } from "./direct.ts";
 import type { EdgeOptions } from "./edge.ts";
+import { ExpiryWheel } from "./expiry-wheel.ts";
 import { FanOut } from "./fan-out.ts";
-import { encodeWelcome } from "./frame-encoders.ts";
+import { type ConversationFields, encodeReconnect, encodeWelcome } from "./frame-encoders.ts";
 import type { ParsedFrame } from "./frames.ts";
+import type { Greeting } from "./greeting.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Hub } from "./hub.ts";
 import type { Authenticator, Identity } from "./identity.ts";
 import { joinRoom } from "./join.ts";
 import { Lease } from "./lease.ts";
-import { Permits } from "./permits.ts";
+import { RateLimits } from "./rate-limits.ts";
+import type { Revocations } from "./revocations.ts";
 import { RoomLink, type Update } from "./room-link.ts";
 import { type Registration, Roster } from "./roster.ts";
 import type { AcceptedConnection } from "./server.ts";
+import { spread } from "./spread.ts";
 import { applyUpdate, type UpdateTargets } from "./updates.ts";
 
 /** What is kept at hand of each room. */
 const RING_EVENTS = 512;
 const RING_CHARS = 1024 * 1024;
-const CONVERSATIONS = 10_000;
+/** Code of a connection whose client sent no Close frame. */
+const NO_CLOSE_FRAME = 1006;
 /** How long the memberships of a replaced connection last, so that its successor can take them over. */
 const REPLACED_MS = 750;
 /** How long a stop waits for answers under way, and then for clients to take their leave. */
-const FINISH_MS = 1_000;
+const FINISH_MS = 2_000;
 const CLOSE_MS = 1_000;
+/** Clients of an edge that closes at once come back over this time: it may be the only one, and is about to start again. */
+const COME_BACK_MS = 1_000;
+
+/** What an EdgeNode needs. */
+export interface NodeOptions extends EdgeOptions {
+  readonly authenticator: Authenticator;
+  /** Tokens that were taken back, which the node keeps up to date. */
+  readonly revocations: Revocations;
+}
 
 /** An edge without its listener: connections, rooms, and the link to the control plane. */
 export class EdgeNode implements ConnectionHost {
@@ -42,10 +56,12 @@ export class EdgeNode implements ConnectionHost {
   readonly authenticator: Authenticator;
   readonly fanOut = new FanOut();
   readonly heartbeat = new Heartbeat();
-  readonly #options: EdgeOptions;
+  readonly expiries = new ExpiryWheel();
+  readonly userRates: RateLimits;
+  readonly #options: NodeOptions;
   readonly #connections = new Map<string, Connection>();
   readonly #hub: Hub;
-  readonly #conversations: Conversations;
+  readonly #direct: Direct;
   readonly #roster: Roster;
   readonly #link: RoomLink;
   readonly #context: CommandContext;
@@ -54,22 +70,26 @@ export class EdgeNode implements ConnectionHost {
   #lastConnection = 0;
   #lease: Lease;
   #wasAttached = false;
+  #fenced = false;
+  #drained: Promise<void> | undefined;
+  #stopCollecting: () => void = () => undefined;
 
   /** Resolves when clients can be taken in. @throws RoomError unavailable. */
-  static async start(options: EdgeOptions & { readonly authenticator: Authenticator }): Promise<EdgeNode> {
+  static async start(options: NodeOptions): Promise<EdgeNode> {
     const node = new EdgeNode(options);
     try {
-      await node.#conversations.start();
+      await node.#direct.conversations.start();
     } catch (error) {
       await node.stop();
       throw error;
     }
     await node.#lease.renew();
+    node.#stopCollecting = options.metrics.onRender(() => node.#collect());
     node.#link.start();
     return node;
   }
 
-  private constructor(options: EdgeOptions & { readonly authenticator: Authenticator }) {
+  private constructor(options: NodeOptions) {
     const { broker, limits, history, metrics, log, authenticator } = options;
     const { fanOut } = this;
     this.#options = options;
@@ -77,18 +97,24 @@ export class EdgeNode implements ConnectionHost {
     this.metrics = metrics;
     this.log = log;
     this.authenticator = authenticator;
+    const { messagesPerSecondPerUser, messageBurstPerUser, joinsPerSecond, joinBurst } = limits;
+    const maxWaitMs = FIXED.requestMs;
+    this.userRates = new RateLimits({ perSecond: messagesPerSecondPerUser, burst: messageBurstPerUser, maxWaitMs });
     const ring = { events: Math.min(RING_EVENTS, history.maxMessages), chars: RING_CHARS, ageMs: history.maxAgeMs };
     this.#hub = new Hub({ broker, fanOut, ring, metrics, log });
-    this.#conversations = new Conversations({ broker, metrics, log });
     this.#roster = new Roster({ tell: (command) => this.#link.tell(command) });
     this.#link = new RoomLink({
       transports: options.transports,
       hello: () => ({ edgeId: options.edgeId, incarnation: this.#incarnation }),
       state: () => this.#roster.commands(),
+      directSeq: () => this.#direct.conversations.position,
       onUpdate: (update) => this.#onUpdate(update),
       onChange: (attached) => this.#onLink(attached),
       log,
     });
+    const welcome: CommandContext["welcome"] = (connection, id, direct) =>
+      this.welcome(connection, connection.identity, id, direct);
+    this.#direct = new Direct({ broker, link: this.#link, limits, welcome, metrics, log });
     this.#lease = this.#newLease();
     this.#context = {
       broker,
@@ -96,19 +122,23 @@ export class EdgeNode implements ConnectionHost {
       link: this.#link,
       roster: this.#roster,
       publisher: new Publisher({ broker }),
-      conversationPermits: new Permits({ max: CONVERSATIONS }),
+      directPermits: this.#direct.permits,
       authenticator,
       limits,
+      joinRates: new RateLimits({ perSecond: joinsPerSecond, burst: joinBurst, maxWaitMs: 0 }),
       metrics,
-      welcome: (connection, identity, id) => this.welcome(connection, identity, id),
+      welcome,
+      relogin: (connection, identity) => this.#relogin(connection, identity),
     };
     this.#targets = {
       hub: this.#hub,
       roster: this.#roster,
-      conversations: this.#conversations,
+      direct: this.#direct,
+      revocations: options.revocations,
       connections: this.#connections,
       onAttached: (epoch) => this.#onAttached(epoch),
       onFenced: () => this.#onFenced(),
+      onDrain: () => void this.drain().then(() => this.#closeAll("restart")),
     };
   }
 
@@ -117,6 +147,7 @@ export class EdgeNode implements ConnectionHost {
     const health = this.#options.broker.health();
     // Later a control plane that is away does not count: all edges would be taken out for what members hardly notice.
     const reasons = this.#wasAttached ? [] : ["not attached to a RoomService yet"];
+    if (this.#fenced) reasons.push("fenced: this edge was given up and begins anew");
     return health.ok ? reasons : [...reasons, `broker: ${health.reason}`];
   }
 
@@ -125,7 +156,8 @@ export class EdgeNode implements ConnectionHost {
     const id = `${this.#incarnation}-${++this.#lastConnection}`;
     const connection = new Connection({ id, webSocket, socket, accepted, host: this });
     this.#connections.set(id, connection);
-    webSocket.once("close", () => {
+    webSocket.once("close", (code) => {
+      this.#direct.ended(connection, code !== NO_CLOSE_FRAME);
       this.#connections.delete(id);
       this.metrics.connections.set(this.#connections.size);
     });
@@ -134,18 +166,25 @@ export class EdgeNode implements ConnectionHost {
     void connection.start();
   }
 
-  welcome(connection: Connection, { user, session, expiresAtMs }: Identity, id?: string): void {
-    const tokenExpiresAt = expiresAtMs === undefined ? undefined : timestampFromMs(expiresAtMs);
+  welcome(
+    connection: Connection,
+    { user, session, token }: Identity,
+    id?: string,
+    direct: readonly ConversationFields[] = [],
+  ): void {
+    const tokenExpiresAt = token && timestampFromMs(token.expiresAtMs);
     const { limits } = this;
     const { edgeId, broker } = this.#options;
     const own = { clientId: connection.id, edgeId, epoch: broker.epoch };
-    connection.send(encodeWelcome({ ...user, ...own, session, tokenExpiresAt, direct: [], limits }, id));
+    connection.send(encodeWelcome({ ...user, ...own, session, tokenExpiresAt, direct, limits }, id));
   }
 
-  async onOpen(connection: Connection): Promise<void> {
-    const { user } = connection;
-    this.#roster.connected(connection.id, registrationOf(connection, this.#options.edgeId));
-    this.#conversations.add(user.uid, connection.outbox);
+  async onOpen(connection: Connection, greeting: Greeting | undefined): Promise<void> {
+    const { user, token } = connection.identity;
+    // Taken back between its login and now.
+    if (token && this.#options.revocations.has(user.uid, token)) return connection.close("unauthenticated");
+    const register = () => this.#roster.connected(connection.id, registrationOf(connection, this.#options.edgeId));
+    await this.#direct.enter(connection, greeting, register);
     const room = connection.accepted.roomId ?? this.#options.defaultRoom;
     if (room === undefined || room === "") return;
     try {
@@ -160,23 +199,56 @@ export class EdgeNode implements ConnectionHost {
   }
 
   onEnd(connection: Connection, code: number, lastByteAt: number): void {
-    if (connection.isOpen) this.#conversations.remove(connection.user.uid, connection.outbox);
+    this.#direct.leave(connection);
     this.#roster.disconnected(connection.id, departure(code).reason, membershipsEndAt(code, lastByteAt));
   }
 
-  /** Answers what is under way, then closes every connection with 1012. Memberships are left to the lease. */
+  /** True once clients are sent away: from then on nobody is to be accepted. */
+  get draining(): boolean {
+    return this.#drained !== undefined;
+  }
+
+  /**
+   * Sends every client away, spread over drainMs, and serves those who are still there until then. Resolves when all have
+   * gone, or the time is over and what is under way was answered. Idempotent; never rejects.
+   */
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain(this.#options.drainMs ?? 0);
+    return this.#drained;
+  }
+
+  /** Closes every connection with 1012. Memberships are left to the lease, so that who comes back elsewhere never left. */
   async stop(): Promise<void> {
-    const connections = [...this.#connections.values()];
-    await before(FINISH_MS, Promise.all(connections.map((connection) => connection.finish())));
     this.#lease.close();
     // Before the roster is empty: attaching with nothing to say would take all members out.
     await this.#link.close();
     this.#roster.close();
     await this.#closeAll("restart");
-    this.#conversations.close();
+    this.#stopCollecting();
+    await this.#direct.close();
     this.#hub.close();
     this.heartbeat.close();
+    this.expiries.close();
     this.fanOut.close();
+  }
+
+  #collect(): void {
+    let bytes = 0;
+    for (const { outbox } of this.#connections.values()) bytes += outbox.waiting;
+    this.metrics.outboxBytes.set(bytes);
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    const connections = [...this.#connections.values()];
+    this.log.info({ connections: connections.length, drainMs }, "draining");
+    void this.#lease.renew();
+    const delays = spread(connections.length, Math.max(drainMs, COME_BACK_MS));
+    for (const [index, connection] of connections.entries()) {
+      connection.send(encodeReconnect(delays[index] ?? 0, "draining"));
+    }
+    if (drainMs > 0) await before(drainMs, Promise.all(connections.map((connection) => connection.gone)));
+    const left = [...this.#connections.values()];
+    await before(FINISH_MS, Promise.all(left.map((connection) => connection.finish())));
   }
 
   /** Resolves when all sockets are gone; those that linger are cut off. */
@@ -187,14 +259,22 @@ export class EdgeNode implements ConnectionHost {
     for (const connection of connections) connection.terminate();
   }
 
+  #relogin(connection: Connection, identity: Identity): void {
+    if (connection.relogin(identity))
+      this.#roster.changed(connection.id, registrationOf(connection, this.#options.edgeId));
+  }
+
   #onUpdate(update: Update): void {
     applyUpdate(this.#targets, update);
   }
 
   #onLink(attached: boolean): void {
+    this.metrics.attached.set(attached ? 1 : 0);
     this.#hub.digests = attached;
     if (!attached) return;
     this.#wasAttached = true;
+    this.#fenced = false;
+    this.#direct.permits.expire();
     // What was stored while nobody sent digests is in none.
     this.#hub.checkAll();
   }
@@ -207,6 +287,7 @@ export class EdgeNode implements ConnectionHost {
   /** The others took this edge for dead and its members out: it begins anew, and its clients come back by themselves. */
   #onFenced(): void {
     this.log.error({ incarnation: this.#incarnation }, "this edge was fenced: closing its connections");
+    this.#fenced = true;
     this.#roster.clear();
     void this.#closeAll("edge_fenced");
     this.#lease.close();
@@ -219,7 +300,8 @@ export class EdgeNode implements ConnectionHost {
   #newLease(): Lease {
     const { broker, edgeId, log } = this.#options;
     const connections = () => this.#connections.size;
-    return new Lease({ control: broker.control, edgeId, incarnation: this.#incarnation, connections, log });
+    const draining = () => this.draining;
+    return new Lease({ control: broker.control, edgeId, incarnation: this.#incarnation, connections, draining, log });
   }
 }
 

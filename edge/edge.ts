@@ -3,6 +3,7 @@ import type { Transport } from "@connectrpc/connect";
 import type { WebSocket } from "ws";
 import type { Broker } from "../broker/broker.ts";
 import type { Cidr } from "../services/config-values.ts";
+import { EventLoopLag } from "../services/event-loop.ts";
 import type { RoomId } from "../services/ids.ts";
 import type { Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
@@ -10,9 +11,11 @@ import type { Metrics } from "../services/metrics.ts";
 import { EdgeNode } from "./edge-node.ts";
 import { refuse } from "./handshake.ts";
 import { type Authenticator, GuestAuthenticator } from "./identity.ts";
+import { Revocations } from "./revocations.ts";
 import { type AcceptedConnection, type EdgeServer, startEdgeServer } from "./server.ts";
 import { SessionSigner } from "./session.ts";
 import { loadSessionKey } from "./session-key.ts";
+import { TokenAuthenticator, type TokenAuthenticatorOptions } from "./token-login.ts";
 
 /** What an edge needs. */
 export interface EdgeOptions {
@@ -36,8 +39,10 @@ export interface EdgeOptions {
   readonly limits: Limits;
   /** What history shows of a room: the edge remembers no more. */
   readonly history: { readonly maxMessages: number; readonly maxAgeMs: number };
-  /** Who clients are. Default: guests. */
-  readonly authenticator?: Authenticator;
+  /** Time over which clients are sent away before the edge closes, in milliseconds. Default 0: all at once. */
+  readonly drainMs?: number;
+  /** Checks clients' tokens. Default: everybody is let in as a guest. */
+  readonly verifier?: TokenAuthenticatorOptions["verifier"] | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -49,40 +54,59 @@ export interface Edge {
   readonly url: string;
   /** Why no client should be sent here now; empty when ready. */
   notReady(): readonly string[];
-  /** Takes nobody in any more, answers what is under way, closes every connection with 1012. Idempotent. */
+  /**
+   * Takes nobody in any more, tells every client to go elsewhere (`reconnect`, spread over drainMs), answers what is under
+   * way and closes who is still there with 1012. Idempotent.
+   */
   close(): Promise<void>;
+}
+
+async function openAuthenticator({ verifier, broker }: EdgeOptions, revocations: Revocations): Promise<Authenticator> {
+  if (verifier === undefined) {
+    return new GuestAuthenticator({ signer: new SessionSigner({ key: await loadSessionKey(broker.control) }) });
+  }
+  return new TokenAuthenticator({ verifier, isRevoked: (uid, token) => revocations.has(uid, token) });
 }
 
 /** Starts an edge. @throws RoomError unavailable when the broker is, and whatever keeps it from listening. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const { broker, log } = options;
-  const authenticator =
-    options.authenticator ??
-    new GuestAuthenticator({ signer: new SessionSigner({ key: await loadSessionKey(broker.control) }) });
-  const node = await EdgeNode.start({ ...options, authenticator });
+  const { log } = options;
+  const revocations = new Revocations();
+  const authenticator = await openAuthenticator(options, revocations);
+  const node = await EdgeNode.start({ ...options, authenticator, revocations });
+  const { limits, metrics } = options;
+  const loop = new EventLoopLag({ onMeasured: (lagMs) => metrics.eventLoopLagSeconds.set(lagMs / 1_000) });
+  const late = () => (loop.lagMs > limits.maxEventLoopLagMs ? [`event loop ${Math.round(loop.lagMs)} ms late`] : []);
   let stopping: Promise<void> | undefined;
   let server: EdgeServer;
   try {
     server = await startEdgeServer({
       ...options,
-      admit: () => (stopping ? refuse(503, "this edge is stopping", { "Retry-After": "1" }) : undefined),
+      // It goes on listening while it drains, so that whoever is sent here meanwhile is told to try again at once.
+      admit: () => {
+        if (node.draining) return refuse(503, "this edge is draining", { "Retry-After": "1" });
+        return late().length > 0 ? refuse(503, "this edge is overloaded", { "Retry-After": "2" }) : undefined;
+      },
       onConnection: (webSocket: WebSocket, socket: Socket, accepted: AcceptedConnection) =>
         node.accept(webSocket, socket, accepted),
     });
   } catch (error) {
+    loop.close();
     await node.stop();
     throw error;
   }
   const stop = async (): Promise<void> => {
+    await node.drain();
     server.close();
     await node.stop();
     server.close({ graceful: false });
+    loop.close();
   };
   log.info({ port: server.port, url: server.url }, "edge listens");
   return {
     port: server.port,
     url: server.url,
-    notReady: () => (stopping ? ["stopping"] : node.notReady()),
+    notReady: () => (node.draining ? ["draining"] : [...node.notReady(), ...late()]),
     close: () => {
       stopping ??= stop();
       return stopping;

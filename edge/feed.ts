@@ -1,3 +1,4 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type {
   Broker,
   HistoryPage,
@@ -19,8 +20,8 @@ import type { Ring } from "./ring.ts";
 
 /** Hears a room without holes. Must not block or throw. */
 export interface FeedListener {
-  /** The room's next event, as JSON of encodeEvent. */
-  onEvent(json: string, seq: number): void;
+  /** The room's next event, as JSON of encodeEvent; `sentMs` is when it was sent, in milliseconds since 1970. */
+  onEvent(json: string, seq: number, sentMs: number): void;
   onSignal(signal: Signal): void;
   /** Continuity is lost: events up to `seq` cannot be had any more. */
   onReset(seq: number, reason: "too_old" | "too_many"): void;
@@ -152,7 +153,8 @@ export class Feed {
   #accept(stored: StoredEvent): void {
     this.#last = stored.seq;
     const json = this.#options.ring.push(stored);
-    this.#options.listener.onEvent(json, stored.seq);
+    const { sent } = stored.event;
+    this.#options.listener.onEvent(json, stored.seq, sent === undefined ? 0 : timestampMs(sent));
   }
 
   #hold(stored: StoredEvent): void {

@@ -99,13 +99,7 @@ export function encodeWelcome(
       session: welcome.session,
       heartbeat_ms: FIXED.heartbeatMs,
       token_expires_at: time(welcome.tokenExpiresAt),
-      direct: welcome.direct.map((one) => ({
-        room_id: one.room,
-        uid: one.uid,
-        username: one.username,
-        seq: one.seq,
-        sent: time(one.sent),
-      })),
+      direct: welcome.direct.map(conversationPayload),
       limits: {
         max_frame_bytes: welcome.limits.maxFrameBytes,
         max_message_chars: FIXED.messageChars,
@@ -327,7 +321,8 @@ export function textFrame(json: string): Buffer {
   return bytes;
 }
 
-function frame(type: string, payload: object, id?: string): string {
+/** A frame's text. What is undefined in the payload is left out. */
+export function frame(type: string, payload: object, id?: string): string {
   return JSON.stringify({ type, id, payload });
 }
 
@@ -349,7 +344,13 @@ function member(fields: MemberFields): object {
   return { ...profile(fields), join_time: time(fields.joinTime) };
 }
 
-function time(value: Time): string | null {
+/** A conversation inside a payload. */
+export function conversationPayload({ room, uid, username, seq, sent }: ConversationFields): object {
+  return { room_id: room, uid, username, seq, sent: time(sent) };
+}
+
+/** RFC 3339, or null for none. */
+export function time(value: Time): string | null {
   if (value === undefined) return null;
   return new Date(Number(value.seconds) * 1_000 + Math.floor(value.nanos / 1e6)).toISOString();
 }

@@ -15,20 +15,25 @@ const NAMES = [
   "before_seq",
   "client_msg_id",
   "direct_since",
+  "duration_ms",
   "epoch",
   "from",
+  "frozen",
   "history",
   "image_url",
   "limit",
   "message",
   "page_size",
   "page_token",
+  "reason",
   "room_id",
   "seq",
   "session",
   "since",
+  "slow_mode_ms",
   "to_uid",
   "token",
+  "uid",
 ] as const;
 type FieldName = (typeof NAMES)[number];
 
@@ -73,6 +78,13 @@ export class PayloadReader {
     return (value as number) + 0; // -0 becomes 0
   }
 
+  /** A truth value; undefined when absent. */
+  boolean(name: FieldName): boolean | undefined {
+    const value = this.#get(name);
+    if (value !== undefined && typeof value !== "boolean") throw this.#wrong(name, "must be true or false");
+    return value;
+  }
+
   /** A seq, which the log keeps below 2^53; undefined when absent. */
   seq(name: FieldName, min = 0): number | undefined {
     return this.integer(name, min, Number.MAX_SAFE_INTEGER);
@@ -100,6 +112,13 @@ export class PayloadReader {
     if (value === "") return undefined;
     const uid = parseUid(value);
     if (uid === undefined) throw this.#wrong(name, "must be 1 to 64 characters of [A-Za-z0-9_.@|-]");
+    return uid;
+  }
+
+  /** A user's id that must be given. */
+  uid(name: FieldName): Uid {
+    const uid = this.optionalUid(name);
+    if (uid === undefined) throw this.#wrong(name, "is required");
     return uid;
   }
 

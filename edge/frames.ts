@@ -3,6 +3,7 @@ import { RoomError } from "../services/errors.ts";
 import type { RoomId, Uid } from "../services/ids.ts";
 import { characters, FIXED } from "../services/limits.ts";
 import { isJsonObject, PayloadReader, type Position } from "./frame-fields.ts";
+import { MODERATION_TYPES, type ModerateFrame, parseModeration } from "./moderation-frames.ts";
 
 export type { Position } from "./frame-fields.ts";
 
@@ -62,6 +63,18 @@ export interface MembersFrame extends Framed<"get_members"> {
   readonly pageToken: string;
 }
 
+/** Reads a page of the user's conversations. */
+export interface ConversationsFrame extends Framed<"get_conversations"> {
+  readonly pageSize: number;
+  /** Empty for the first page. */
+  readonly pageToken: string;
+}
+
+/** Stops a user's direct messages, or lets them through again. */
+export interface BlockFrame extends Framed<"block_user" | "unblock_user"> {
+  readonly uid: Uid;
+}
+
 /** Says that the user is writing. */
 export interface TypingFrame extends Framed<"typing"> {
   readonly room: RoomId;
@@ -79,7 +92,10 @@ export type ParsedFrame =
   | DeleteFrame
   | HistoryFrame
   | MembersFrame
+  | ConversationsFrame
+  | BlockFrame
   | TypingFrame
+  | ModerateFrame
   | PingFrame;
 
 /** A frame that cannot: what to answer, and to whom. */
@@ -90,7 +106,8 @@ export interface FrameError extends Framed<"error"> {
   readonly requestType: string;
 }
 
-interface Framed<Type extends string> {
+/** What every frame has. */
+export interface Framed<Type extends string> {
   readonly type: Type;
   /** The frame's id, to be echoed by its one reply; undefined when it has none, or none that can be read. */
   readonly id: string | undefined;
@@ -177,8 +194,15 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<ParsedFrame["type"], Parse>(
   ["delete_message", parseDelete],
   ["get_history", parseHistory],
   ["get_members", parseMembers],
+  ["get_conversations", parseConversations],
+  ["block_user", (id, payload) => ({ type: "block_user", id, uid: payload.uid("uid") })],
+  ["unblock_user", (id, payload) => ({ type: "unblock_user", id, uid: payload.uid("uid") })],
   ["typing", (id, payload) => ({ type: "typing", id, room: payload.room("room_id") })],
   ["ping", (id) => ({ type: "ping", id })],
+  ...MODERATION_TYPES.map((type): [ParsedFrame["type"], Parse] => [
+    type,
+    (id, payload) => parseModeration(type, id, payload),
+  ]),
 ]);
 
 function parseLogin(id: string | undefined, payload: PayloadReader): LoginFrame {
@@ -237,6 +261,15 @@ function parseMembers(id: string | undefined, payload: PayloadReader): MembersFr
     id,
     room: payload.room("room_id"),
     pageSize: payload.integer("page_size", 1, FIXED.pageSize) ?? FIXED.pageDefault,
+    pageToken: payload.text("page_token", PAGE_TOKEN_CHARS),
+  };
+}
+
+function parseConversations(id: string | undefined, payload: PayloadReader): ConversationsFrame {
+  return {
+    type: "get_conversations",
+    id,
+    pageSize: payload.integer("page_size", 1, FIXED.pageSize) ?? FIXED.conversationsShown,
     pageToken: payload.text("page_token", PAGE_TOKEN_CHARS),
   };
 }

@@ -1,13 +1,15 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { MemberPolicy } from "../gen/baccarat/v1/edge_service_pb.ts";
 import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import type { Metrics } from "../services/metrics.ts";
+import { SlowMode } from "../services/slow-mode.ts";
 import type { FanOut, Flushable, Flushed } from "./fan-out.ts";
 import type { Feed, FeedListener } from "./feed.ts";
 import { encodeReset, encodeTyping, textFrame } from "./frame-encoders.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Presence } from "./presence.ts";
 import type { Ring } from "./ring.ts";
-import { SlowMode } from "../services/slow-mode.ts";
 
 /** What the edge enforces for a room's members, as the control plane last said. */
 export interface Policy {
@@ -18,7 +20,7 @@ export interface Policy {
 /** What a join granted to one connection. */
 export interface Grant {
   readonly moderator: boolean;
-  /** 0 when not muted. */
+  /** In milliseconds since 1970; 0 when not muted, Infinity when until told otherwise. */
   readonly mutedUntilMs: number;
 }
 
@@ -41,6 +43,8 @@ export interface Member {
 interface Frame {
   /** 0 for what is no stored event. */
   readonly seq: number;
+  /** When it was sent, in milliseconds since 1970; 0 for what is no stored event. */
+  readonly sentMs: number;
   readonly bytes: Buffer;
   /** User who is not told; empty for none. */
   readonly except: string;
@@ -136,15 +140,27 @@ export class HostedRoom implements Flushable, FeedListener {
     this.#pending = [];
   }
 
+  /** Takes over until when a user may not write; see Grant. */
+  setMuted(uid: string, mutedUntilMs: number): void {
+    for (const member of this.#members) if (member.uid === uid) member.grant = { ...member.grant, mutedUntilMs };
+  }
+
+  /** The same for all: users who are not named may write. */
+  setAllMuted(untilMs: ReadonlyMap<string, number>): void {
+    for (const member of this.#members) {
+      member.grant = { ...member.grant, mutedUntilMs: untilMs.get(member.uid) ?? 0 };
+    }
+  }
+
   /** Queues a frame for every member, but for those of user `except`; `seq` is 0 when it is no stored event. */
-  push(json: string, seq: number, except = ""): void {
+  push(json: string, seq: number, except = "", sentMs = 0): void {
     if (this.#members.length === 0) return;
-    this.#pending.push({ seq, bytes: textFrame(json), except });
+    this.#pending.push({ seq, sentMs, bytes: textFrame(json), except });
     if (this.#pending.length === 1) this.#fanOut.room(this);
   }
 
-  onEvent(json: string, seq: number): void {
-    this.push(json, seq);
+  onEvent(json: string, seq: number, sentMs: number): void {
+    this.push(json, seq, "", sentMs);
   }
 
   onSignal(signal: Signal): void {
@@ -181,6 +197,11 @@ export class HostedRoom implements Flushable, FeedListener {
     if (first === undefined) return undefined;
     this.#pending = [];
     this.#metrics.fanoutBatch.observe(frames.length);
+    const now = Date.now();
+    // Senders' clocks differ from this one: what seems to come from the future was fast.
+    for (const { sentMs } of frames) {
+      if (sentMs > 0) this.#metrics.deliveryLagSeconds.observe(Math.max(0, now - sentMs) / 1_000);
+    }
     const excepted = frames.map(({ except }) => except).filter((uid) => uid !== "");
     return {
       frames,
@@ -225,4 +246,10 @@ function writeSome(member: Member, flight: Flight): number {
   member.skip = 0;
   if (flight.lastSeq >= member.after) member.after = 0;
   return frames.length;
+}
+
+/** Until when a user may not write, in milliseconds since 1970: 0 when they may, Infinity when until told otherwise. */
+export function mutedUntilMs({ muted, mutedUntil }: Pick<MemberPolicy, "muted" | "mutedUntil">): number {
+  if (!muted) return 0;
+  return mutedUntil === undefined ? Number.POSITIVE_INFINITY : timestampMs(mutedUntil);
 }

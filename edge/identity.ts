@@ -1,5 +1,6 @@
 import type { User } from "../services/auth.ts";
 import { RoomError } from "../services/errors.ts";
+import type { TokenFacts } from "../services/tokens.ts";
 import type { LoginFrame } from "./frames.ts";
 import type { Accepted } from "./handshake.ts";
 import { type GuestSession, newGuest, type SessionSigner, sessionHash } from "./session.ts";
@@ -13,8 +14,8 @@ export interface Identity {
   readonly sessionHash: string;
   /** True when it may still be exchanged for another by the first frame: it was made up for want of a better. */
   readonly provisional: boolean;
-  /** When it ends, in milliseconds; undefined when it does not. */
-  readonly expiresAtMs: number | undefined;
+  /** The token it was proved by; undefined for guests. */
+  readonly token: TokenFacts | undefined;
 }
 
 /** Decides who a connection is. One for guests, one for tokens. */
@@ -68,7 +69,7 @@ export class GuestAuthenticator implements Authenticator {
       session: this.#signer.issue(session),
       sessionHash: sessionHash(session.sid),
       provisional,
-      expiresAtMs: undefined,
+      token: undefined,
     };
   }
 }

@@ -8,6 +8,8 @@ export type Inbound = ParsedFrame | FrameError;
 /** What an inbox needs. */
 export interface InboxOptions {
   readonly limits: Limits;
+  /** What the user may send over all connections together, as a RateLimit. Default: as much as each may. */
+  readonly shared?: Pick<RateLimit, "take" | "waitMs">;
   /** Carries a frame out; resolves when it is done. Must not throw or reject. */
   readonly run: (frame: Inbound) => void | Promise<void>;
   /** A frame came so much too fast that it is not carried out. */
@@ -69,7 +71,7 @@ export class Inbox {
     if (this.#state === "closed") return;
     const now = performance.now();
     if (this.#rate.isFull(now)) this.#refused = 0;
-    const waitMs = this.#rate.take(now);
+    const waitMs = this.#takeTurn(now);
     if (waitMs === undefined) {
       this.#refuse(frame, now);
       return;
@@ -120,10 +122,19 @@ export class Inbox {
     this.#idle.resolve();
   }
 
+  /** How long a frame has to wait for its turn; undefined when it may not have one. */
+  #takeTurn(now: number): number | undefined {
+    const { shared } = this.#options;
+    const ownMs = this.#rate.take(now);
+    if (ownMs === undefined || shared === undefined) return ownMs;
+    const sharedMs = shared.take(now);
+    return sharedMs === undefined ? undefined : Math.max(ownMs, sharedMs);
+  }
+
   #refuse(frame: Inbound, now: number): void {
     this.#refused++;
     if (this.#refused > FLOOD_FRAMES) this.#options.onFlood();
-    else this.#options.onRefused(frame, this.#rate.waitMs(now));
+    else this.#options.onRefused(frame, Math.max(this.#rate.waitMs(now), this.#options.shared?.waitMs(now) ?? 0));
   }
 
   #advance(): void {

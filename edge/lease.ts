@@ -13,6 +13,8 @@ export interface LeaseOptions {
   readonly incarnation: string;
   /** How many connections the edge holds. */
   readonly connections: () => number;
+  /** Whether the edge sends its clients away. */
+  readonly draining: () => boolean;
   readonly log: Logger;
 }
 
@@ -35,13 +37,14 @@ export class Lease {
   async renew(): Promise<void> {
     if (this.#renewing) return;
     this.#renewing = true;
-    const { control, edgeId, incarnation, connections, log } = this.#options;
+    const { control, edgeId, incarnation, connections, draining, log } = this.#options;
     const lease = create(EdgeLeaseSchema, {
       edgeId,
       incarnation,
       startTime: timestampFromMs(this.#startedAtMs),
       renewTime: timestampNow(),
       connections: connections(),
+      draining: draining(),
     });
     try {
       await control.put(controlKeys.lease(incarnation), toBinary(EdgeLeaseSchema, lease));

@@ -27,9 +27,15 @@ export class Outbox implements Flushable, AfterTurn {
   #pending: Buffer[] = [];
   #corked = false;
   #state: "open" | "full" | "closed" = "open";
+  #overflowed = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+  }
+
+  /** True once something was left out, since the queue was full. */
+  get overflowed(): boolean {
+    return this.#overflowed;
   }
 
   /** Queues a frame for this connection alone; it is written before any room's frames that are written later. */
@@ -61,9 +67,15 @@ export class Outbox implements Flushable, AfterTurn {
     return { writes: first === undefined ? 0 : 1, done: true };
   }
 
-  /** Sends a WebSocket ping. */
+  /** Sends a WebSocket ping, behind what was pushed. */
   ping(): void {
+    this.flush();
     this.#send(PING);
+  }
+
+  /** Bytes that wait for the client to read. */
+  get waiting(): number {
+    return this.#options.socket.writableLength;
   }
 
   /** Nothing is written any more. What was pushed before is. */
@@ -90,6 +102,7 @@ export class Outbox implements Flushable, AfterTurn {
     // An empty queue takes whatever comes: a page of history may be larger than the least maxOutboxBytes.
     if (waiting > 0 && waiting + bytes.length > maxBytes) {
       this.#state = "full";
+      this.#overflowed = true;
       this.#pending = [];
       // Not at once: the caller may be walking through the room that this connection will leave.
       fanOut.after(this);

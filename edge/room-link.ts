@@ -30,6 +30,8 @@ export interface RoomLinkOptions {
   readonly hello: () => { readonly edgeId: string; readonly incarnation: string };
   /** What the edge holds, said on every attempt. */
   readonly state: () => Iterable<Command>;
+  /** Position up to which its users were given every direct event, 0 when not known; said after that. */
+  readonly directSeq: () => number;
   /** Hears updates in their order. Answers are handed out in the same order, so that both make one sequence. */
   readonly onUpdate: (update: Update) => void;
   /** Hears that the link is up, in step, or down. */
@@ -169,7 +171,7 @@ export class RoomLink {
   /** What a new stream begins with: what the edge holds, then what was not answered on the last one. */
   *#introduction(): Generator<{ requestId: number; command: Command }> {
     for (const command of this.#options.state()) yield { requestId: 0, command };
-    yield { requestId: 0, command: { case: "syncEnd", value: {} } };
+    yield { requestId: 0, command: { case: "syncEnd", value: { directSeq: BigInt(this.#options.directSeq()) } } };
     for (const [requestId, { command }] of this.#requests) yield { requestId, command };
   }
 

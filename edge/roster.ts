@@ -9,7 +9,7 @@ export type Command = NonNullable<MessageInitShape<typeof EdgeCommandSchema>["co
 export type Registration = Extract<Command, { case: "connect" }>["value"];
 
 interface Entry {
-  readonly registration: Registration;
+  registration: Registration;
   readonly rooms: Set<RoomId>;
   /** When the connection's memberships end, by performance.now(); undefined while it is open. */
   endsAt?: number;
@@ -37,6 +37,14 @@ export class Roster {
   /** Registers a connection. */
   connected(clientId: string, registration: Registration): void {
     this.#entries.set(clientId, { registration, rooms: new Set() });
+    this.#tell({ case: "connect", value: registration });
+  }
+
+  /** What is known of a connection has changed. */
+  changed(clientId: string, registration: Registration): void {
+    const entry = this.#entries.get(clientId);
+    if (entry === undefined) return;
+    entry.registration = registration;
     this.#tell({ case: "connect", value: registration });
   }
 

@@ -5,7 +5,7 @@ import { type Cidr, isLoopback } from "../services/config-values.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
-import { clientAddress, trustedProxies } from "./client-address.ts";
+import { clientAddress, networkOf, trustedProxies } from "./client-address.ts";
 import {
   type Accepted,
   checkHost,
@@ -18,6 +18,7 @@ import {
   UPGRADE_REQUIRED,
   WEBSOCKET_PATH,
 } from "./handshake.ts";
+import { RateLimits } from "./rate-limits.ts";
 import { loadStaticFiles, SECURITY_HEADERS, type StaticFile, type StaticFiles, serveFile } from "./static-files.ts";
 
 /** A connection as it comes to be. */
@@ -123,13 +124,17 @@ class Upgrades {
   readonly #handshake: HandshakeOptions;
   readonly #proxies: BlockList;
   readonly #webSockets: WebSocketServer;
-  readonly #byAddress = new Map<string, number>();
+  /** By network, as the one below: an IPv6 subscriber has 2^64 addresses. */
+  readonly #rates: RateLimits;
+  readonly #byNetwork = new Map<string, number>();
   #open = 0;
 
   constructor(options: EdgeServerOptions, handshake: HandshakeOptions) {
     this.#options = options;
     this.#handshake = handshake;
     this.#proxies = trustedProxies(options.trustProxy);
+    const { upgradesPerSecondPerIp: perSecond, upgradeBurstPerIp: burst } = options.limits;
+    this.#rates = new RateLimits({ perSecond, burst, maxWaitMs: 0 });
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -166,28 +171,38 @@ class Upgrades {
   }
 
   #judge(request: IncomingMessage, address: string): Accepted | Refused {
+    const tooFast = this.#checkRate(networkOf(address));
+    if (tooFast !== undefined) return tooFast;
     const verdict = checkUpgrade(request, this.#handshake);
     return (verdict.ok ? this.#checkCapacity(address) : undefined) ?? verdict;
+  }
+
+  #checkRate(network: string): Refused | undefined {
+    const now = performance.now();
+    if (this.#rates.take(network, now) !== undefined) return undefined;
+    const seconds = Math.ceil(this.#rates.waitMs(network, now) / 1_000);
+    return refuse(429, "too many upgrades from your address", { "Retry-After": String(seconds) });
   }
 
   #checkCapacity(address: string): Refused | undefined {
     const { limits, admit } = this.#options;
     const later = { "Retry-After": String(RETRY_AFTER_S) };
     if (this.#open >= limits.maxConnections) return refuse(503, "this edge has all the connections it takes", later);
-    if ((this.#byAddress.get(address) ?? 0) >= limits.maxConnectionsPerIp) {
+    if ((this.#byNetwork.get(networkOf(address)) ?? 0) >= limits.maxConnectionsPerIp) {
       return refuse(429, "too many connections from your address", later);
     }
     return admit?.(address);
   }
 
   #count(address: string, socket: Socket): void {
+    const network = networkOf(address);
     this.#open++;
-    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+    this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
     socket.once("close", () => {
       this.#open--;
-      const left = (this.#byAddress.get(address) ?? 0) - 1;
-      if (left > 0) this.#byAddress.set(address, left);
-      else this.#byAddress.delete(address);
+      const left = (this.#byNetwork.get(network) ?? 0) - 1;
+      if (left > 0) this.#byNetwork.set(network, left);
+      else this.#byNetwork.delete(network);
     });
   }
 }

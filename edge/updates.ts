@@ -3,17 +3,22 @@ import type {
   Evicted,
   MemberEntered,
   MemberExited,
+  MemberPolicy,
   Notice,
+  Revoked,
+  RoomChanged,
   RoomPolicy,
   RoomSnapshot,
 } from "../gen/baccarat/v1/edge_service_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import type { Connection } from "./connection.ts";
-import type { Conversations } from "./conversations.ts";
+import type { Direct } from "./direct.ts";
 import { encodeNotice, textFrame } from "./frame-encoders.ts";
-import type { HostedRoom } from "./hosted-room.ts";
+import { type HostedRoom, mutedUntilMs } from "./hosted-room.ts";
 import type { Hub } from "./hub.ts";
+import { encodeMemberPolicy, encodeRoomUpdated } from "./moderation-frames.ts";
+import type { Revocations } from "./revocations.ts";
 import type { Update } from "./room-link.ts";
 import type { Roster } from "./roster.ts";
 
@@ -21,12 +26,15 @@ import type { Roster } from "./roster.ts";
 export interface UpdateTargets {
   readonly hub: Hub;
   readonly roster: Roster;
-  readonly conversations: Conversations;
+  readonly direct: Direct;
+  readonly revocations: Revocations;
   readonly connections: ReadonlyMap<string, Connection>;
   /** Hears the epoch of the log the control plane serves. */
   readonly onAttached: (epoch: string) => void;
   /** This incarnation was given up. */
   readonly onFenced: () => void;
+  /** An operator sends this edge's clients elsewhere. */
+  readonly onDrain: () => void;
 }
 
 /** Carries out what the control plane tells an edge. */
@@ -50,18 +58,33 @@ export function applyUpdate(targets: UpdateTargets, update: Update): void {
     case "roomPolicy":
       setPolicy(targets, update.value);
       break;
+    case "memberPolicy":
+      setMemberPolicy(targets, update.value);
+      break;
+    case "roomChanged":
+      tellSettings(targets, update.value);
+      break;
     case "notice":
       notify(targets, update.value);
       break;
+    case "revoked":
+      revoke(targets, update.value);
+      break;
     case "fenced":
       targets.onFenced();
+      break;
+    case "drain":
+      targets.onDrain();
       break;
     case "roomSnapshot":
       resync(targets, update.value);
       break;
     case "digest":
       targets.hub.digest(update.value.heads);
-      targets.conversations.digest(update.value.heads);
+      targets.direct.conversations.digest(update.value);
+      break;
+    case "blockChanged":
+      targets.direct.onBlock(update.value);
   }
 }
 
@@ -91,9 +114,28 @@ function disconnect({ connections, roster }: UpdateTargets, { clientId, closeCod
   if (closeCode !== CLOSE_CODES.replaced.code) roster.forget(clientId);
 }
 
+function revoke({ connections, revocations }: UpdateTargets, { revocations: told, begins }: Revoked): void {
+  revocations.add(told, begins);
+  for (const connection of connections.values()) {
+    const { token, user } = connection.identified ?? {};
+    if (token && user && revocations.has(user.uid, token)) connection.close("unauthenticated");
+  }
+}
+
 function setPolicy({ hub }: UpdateTargets, { roomId, frozen, slowModeMs }: RoomPolicy): void {
   const room = hub.get(roomId as RoomId);
   if (room) room.policy = { frozen, slowModeMs };
+}
+
+/** Without a decision behind it, members need not be told: a mute was only cleared away. */
+function setMemberPolicy(targets: UpdateTargets, policy: MemberPolicy): void {
+  const room = memberRoom(targets, policy.roomId);
+  room?.setMuted(policy.uid, mutedUntilMs(policy));
+  if (policy.by !== "") room?.push(encodeMemberPolicy(policy), 0);
+}
+
+function tellSettings(targets: UpdateTargets, { room: settings }: RoomChanged): void {
+  if (settings) memberRoom(targets, settings.roomId)?.push(encodeRoomUpdated(settings), 0);
 }
 
 function notify({ connections }: UpdateTargets, { message, sent }: Notice): void {
@@ -101,8 +143,10 @@ function notify({ connections }: UpdateTargets, { message, sent }: Notice): void
   for (const connection of connections.values()) connection.outbox.push(frame);
 }
 
-function resync(targets: UpdateTargets, { policy, count, members }: RoomSnapshot): void {
+function resync(targets: UpdateTargets, { policy, count, members, muted }: RoomSnapshot): void {
   if (policy === undefined) return;
   setPolicy(targets, policy);
-  memberRoom(targets, policy.roomId)?.presence.resync(count, members);
+  const room = memberRoom(targets, policy.roomId);
+  room?.presence.resync(count, members);
+  room?.setAllMuted(new Map(muted.map((one) => [one.uid, mutedUntilMs(one)])));
 }

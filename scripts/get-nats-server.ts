@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { access, constants, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 /**
@@ -14,8 +14,7 @@ const run = promisify(execFile);
 /** Version that `go install` builds. Pinned, so that a red test means our change, not a release of theirs. */
 export const BUILT_VERSION = "2.15.2";
 
-const ROOT = join(import.meta.dirname, "..");
-const BUILT = join(ROOT, ".cache", `nats-server-${BUILT_VERSION}`);
+const CACHE = join(import.meta.dirname, "..", ".cache");
 const INSTRUCTIONS = `no nats-server to be had. Any of these helps:
   - set NATS_SERVER_BIN to the path of one (2.9.10 or newer)
   - put one on PATH
@@ -32,13 +31,13 @@ export interface NatsServerBinary {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type Source = (env: Environment) => Promise<NatsServerBinary | undefined>;
+type Source = (env: Environment, cache: string) => Promise<NatsServerBinary | undefined>;
 
-/** The first server to be had. @throws Error with what was tried and what would help. */
-export async function getNatsServer(env: Environment): Promise<NatsServerBinary> {
+/** The first server to be had; what is built is kept in `cache`. @throws Error with what would help and what failed. */
+export async function getNatsServer(env: Environment, cache: string = CACHE): Promise<NatsServerBinary> {
   const failures: string[] = [];
   for (const source of [configured, onPath, fromDebian, built]) {
-    const found = await attempt(source, env, failures);
+    const found = await attempt(source, env, cache, failures);
     if (found) return found;
   }
   throw nothingFound(failures);
@@ -48,19 +47,25 @@ export async function getNatsServer(env: Environment): Promise<NatsServerBinary>
  * Every server to be had, oldest first, one per version: suites run on each of them. Debian's is only installed when
  * PATH has none. @throws Error when there is none at all.
  */
-export async function getNatsServers(env: Environment): Promise<readonly NatsServerBinary[]> {
+export async function getNatsServers(env: Environment, cache: string = CACHE): Promise<readonly NatsServerBinary[]> {
   const failures: string[] = [];
-  const chosen = await attempt(configured, env, failures);
-  const installed = (await attempt(onPath, env, failures)) ?? (await attempt(fromDebian, env, failures));
-  const found = [chosen, installed, await attempt(built, env, failures)].filter((server) => server !== undefined);
+  const attemptOne = (source: Source) => attempt(source, env, cache, failures);
+  const chosen = await attemptOne(configured);
+  const installed = (await attemptOne(onPath)) ?? (await attemptOne(fromDebian));
+  const found = [chosen, installed, await attemptOne(built)].filter((server) => server !== undefined);
   if (found.length === 0) throw nothingFound(failures);
   const byVersion = new Map(found.toReversed().map((server) => [server.version, server]));
   return [...byVersion.values()].sort((a, b) => a.version.localeCompare(b.version, "en", { numeric: true }));
 }
 
-async function attempt(source: Source, env: Environment, failures: string[]): Promise<NatsServerBinary | undefined> {
+async function attempt(
+  source: Source,
+  env: Environment,
+  cache: string,
+  failures: string[],
+): Promise<NatsServerBinary | undefined> {
   try {
-    return await source(env);
+    return await source(env, cache);
   } catch (error) {
     // A wrong setting is the caller's mistake: going on with another server would hide it.
     if (source === configured) throw error;
@@ -93,25 +98,25 @@ async function fromDebian(env: Environment): Promise<NatsServerBinary | undefine
   return path ? inspectBinary(path, "apt-get") : undefined;
 }
 
-async function built(env: Environment): Promise<NatsServerBinary | undefined> {
-  if (!(await isExecutable(BUILT))) {
+async function built(env: Environment, cache: string): Promise<NatsServerBinary | undefined> {
+  const path = join(cache, `nats-server-${BUILT_VERSION}`);
+  if (!(await isExecutable(path))) {
     const go = await find("go", env);
     if (!go) return undefined;
-    await build(go, env);
+    await build(go, env, path);
   }
-  return inspectBinary(BUILT, "go install");
+  return inspectBinary(path, "go install");
 }
 
-async function build(go: string, env: Environment): Promise<void> {
-  const cache = join(ROOT, ".cache");
+async function build(go: string, env: Environment, path: string): Promise<void> {
+  const cache = dirname(path);
   await mkdir(cache, { recursive: true });
   const directory = await mkdtemp(join(cache, "go-"));
   try {
-    await run(go, ["install", `github.com/nats-io/nats-server/v2@v${BUILT_VERSION}`], {
-      env: { ...env, GOBIN: directory },
-    });
+    const module = `github.com/nats-io/nats-server/v2@v${BUILT_VERSION}`;
+    await run(go, ["install", module], { env: { ...env, GOBIN: directory } });
     // Test files run at the same time and may build it twice: a rename never shows anyone half a binary.
-    await rename(join(directory, "nats-server"), BUILT);
+    await rename(join(directory, "nats-server"), path);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -32,7 +32,10 @@ const PACKAGES: readonly { readonly name: RegExp; readonly only: readonly RegExp
   { name: /^@nats-io\//, only: [/^broker\/nats[\w-]*\.ts$/, /^broker\/nats\//] },
   { name: /^node:sqlite$/, only: [/^broker\/embedded[\w-]*\.ts$/, /^broker\/embedded\//] },
   { name: /^ws$/, only: [/^edge\/(server|wire|connection|outbox)\.ts$/], typesFree: true },
-  { name: /^@connectrpc\/connect-node$/, only: [/^services\/room\/rpc\//, /^edge\/room-link[\w-]*\.ts$/, /^cli\//] },
+  {
+    name: /^@connectrpc\/connect-node$/,
+    only: [/^services\/room\/rpc\//, /^edge\/room-link[\w-]*\.ts$/, /^(cli|examples)\//],
+  },
   { name: /^pino(-pretty)?$/, only: [/^services\/log\.ts$/], typesFree: true },
   { name: /^prom-client$/, only: [/^services\/metrics\.ts$/], typesFree: true },
   { name: /^(node:)?process$/, only: [] },

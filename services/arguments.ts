@@ -5,6 +5,8 @@ import { ROLES, type Role } from "./config.ts";
 export interface Arguments {
   readonly action: "run" | "help" | "check-config";
   readonly role: Role;
+  /** True: a baccarat table is dealt in a room, so that there is something to see. Role `all` only. */
+  readonly demo: boolean;
 }
 
 /** Exit code of a process whose arguments are wrong: EX_USAGE of sysexits.h. */
@@ -14,6 +16,7 @@ const OPTIONS = {
   role: { type: "string", default: "all" },
   help: { type: "boolean", default: false, short: "h" },
   "check-config": { type: "boolean", default: false },
+  demo: { type: "boolean", default: false },
 } as const;
 
 /** Reads the words after the program's name; a text is what is wrong with them. Never throws. */
@@ -22,7 +25,8 @@ export function parseArguments(words: readonly string[]): Arguments | string {
     const { values } = parseArgs({ args: [...words], options: OPTIONS });
     const role = ROLES.find((known) => known === values.role);
     if (role === undefined) return `--role=${JSON.stringify(values.role)}: a role is ${ROLES.join(", ")}`;
-    return { role, action: values.help ? "help" : values["check-config"] ? "check-config" : "run" };
+    if (values.demo && role !== "all") return `--demo: only role all shows one, not ${role}`;
+    return { role, demo: values.demo, action: values.help ? "help" : values["check-config"] ? "check-config" : "run" };
   } catch (error) {
     // parseArgs throws TypeErrors whose first sentence says what is wrong; the rest explains `--`.
     return `${JSON.stringify((error as Error).message.split(". ", 1)[0])}: --help lists what there is`;

@@ -4,11 +4,12 @@ import { BY_NAME, type Variable } from "./config-table.ts";
 /** What --help prints: how to start it, and every variable with its default and meaning. */
 export function configHelp(): string {
   const lines = [
-    "Usage: npm start -- [--role=all|edge|room] [--check-config] [--help]",
+    "Usage: npm start -- [--role=all|edge|room] [--demo] [--check-config] [--help]",
     "",
     "  --role=all       edge and RoomService in one process (default)",
     "  --role=edge      WebSocket connections only; needs NATS_URL and ROOM_SERVICE_URL",
     "  --role=room      the RPC API and the control plane only; needs NATS_URL",
+    "  --demo           deal a baccarat table in room table-1, without money; role all only",
     "  --check-config   list the settings in force, or what is wrong with them (exit code 78)",
     "  --help           this text",
     "",

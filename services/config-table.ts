@@ -214,6 +214,13 @@ export const VARIABLES = {
     meaning: "name of this edge, the same after a restart",
     read: read.matching(/^[A-Za-z0-9_.-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . -"),
   }),
+  drainSeconds: optional({
+    group: PROCESS,
+    unset: "5; role all: at once",
+    meaning:
+      "seconds over which a stopping edge sends its clients elsewhere; in role all they have nowhere to go unless you say so",
+    read: read.integer(1, 3_600),
+  }),
   nodeEnv: given({
     group: PROCESS,
     default: "development",

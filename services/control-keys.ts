@@ -18,6 +18,8 @@ export const controlKeys = {
   lease: (incarnation: string): string => `lease.${encodeToken(incarnation)}`,
   /** EdgeFence: this run of an edge was given up. */
   fence: (incarnation: string): string => `fence.${encodeToken(incarnation)}`,
+  /** EdgeDrain: the clients of this run of an edge are sent elsewhere. */
+  drain: (incarnation: string): string => `drain.${encodeToken(incarnation)}`,
   /** UserRecord: this user has existed. */
   user: (uid: Uid): string => `user.${encodeToken(uid)}`,
   /** BanRecord: this user may not be in this room. */
@@ -32,6 +34,10 @@ export const controlKeys = {
   cursor: (uid: Uid): string => `cursor.${encodeToken(uid)}`,
   /** BlockRecord: this user takes no direct messages of the other. */
   block: (uid: Uid, other: Uid): string => `block.${encodeToken(uid)}.${encodeToken(other)}`,
+  /** RevocationRecord: this user's tokens are no good. */
+  revokedUser: (uid: Uid): string => `revoked.user.${encodeToken(uid)}`,
+  /** RevocationRecord: the token of this id is no good. */
+  revokedToken: (tokenId: string): string => `revoked.token.${encodeToken(tokenId)}`,
   /** NoticeRecord: the latest words to everyone. */
   notice: "notice",
   /** No message: who wrote it last holds the one stream by which this run of an edge is attached. */
@@ -39,6 +45,9 @@ export const controlKeys = {
   /** 32 random bytes, create-only, by which edges sign guests' sessions. */
   sessionSecret: "secret.session",
 } as const;
+
+/** Whose tokens, or which one, a revocation is about. */
+export type RevokedKey = { readonly uid: Uid } | { readonly tokenId: string };
 
 /** A key of the control log, taken apart. */
 export type ControlKey =
@@ -51,11 +60,12 @@ export type ControlKey =
       readonly clientId: string;
     }
   | { readonly kind: "client"; readonly incarnation: string; readonly clientId: string }
-  | { readonly kind: "lease" | "fence" | "attachment"; readonly incarnation: string }
+  | { readonly kind: "lease" | "fence" | "drain" | "attachment"; readonly incarnation: string }
   | { readonly kind: "user" | "cursor"; readonly uid: Uid }
   | { readonly kind: "block"; readonly uid: Uid; readonly other: Uid }
   | { readonly kind: "ban" | "mute" | "invite"; readonly room: RoomId; readonly uid: Uid }
   | { readonly kind: "audit"; readonly id: string }
+  | { readonly kind: "revoked"; readonly subject: RevokedKey }
   | { readonly kind: "notice" };
 
 /** Takes a key apart; undefined for secrets and for kinds that this version does not know. */
@@ -78,6 +88,7 @@ export function parseControlKey(key: string): ControlKey | undefined {
       return { kind, incarnation: first, clientId: second };
     case "lease":
     case "fence":
+    case "drain":
     case "attachment":
       return { kind, incarnation: first };
     case "user":
@@ -99,6 +110,11 @@ export function parseControlKey(key: string): ControlKey | undefined {
     }
     case "audit":
       return { kind, id: first };
+    case "revoked": {
+      if (first === "token") return { kind, subject: { tokenId: second } };
+      const uid = first === "user" ? parseUid(second) : undefined;
+      return uid === undefined ? undefined : { kind, subject: { uid } };
+    }
     case "notice":
       return { kind };
     default:
@@ -113,6 +129,7 @@ const TOKENS: ReadonlyMap<string, number> = new Map([
   ["client", 2],
   ["lease", 1],
   ["fence", 1],
+  ["drain", 1],
   ["attachment", 1],
   ["user", 1],
   ["cursor", 1],
@@ -121,5 +138,6 @@ const TOKENS: ReadonlyMap<string, number> = new Map([
   ["mute", 2],
   ["invite", 2],
   ["audit", 1],
+  ["revoked", 2],
   ["notice", 0],
 ]);

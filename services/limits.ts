@@ -57,10 +57,16 @@ export const FIXED = {
   /** What the audit log keeps: so many newest events, for so long, in milliseconds. */
   auditEvents: 10_000,
   auditMs: 90 * 24 * 3_600_000,
+  /** Most revocations of tokens in force at once, and how long each is, in milliseconds: tokens must not live longer. */
+  revocations: 10_000,
+  revocationMs: 7 * 24 * 3_600_000,
   /** Deepest nesting of a frame: JSON.stringify and recursive checks fail at about 5,000, attackers send more. */
   frameDepth: 32,
   /** Most fragments of one WebSocket message (CVE-2026-48779). */
   frameFragments: 1_000,
+  /** Pings and pongs a client may send at once, and per second after that; more close with 4004. */
+  controlFrameBurst: 50,
+  controlFramesPerSecond: 10,
   /** Bad frames within badFrameWindowMs that end a connection (4500). */
   badFrames: 10,
   badFrameWindowMs: 10_000,
@@ -108,6 +114,49 @@ export const LIMIT_TABLE = {
     meaning: "frames per second of one connection, sustained; above it the socket is paused, then rate_limited",
   },
   messageBurst: { default: 40, min: 1, max: 1_000_000, meaning: "frames a connection may send at once" },
+  messagesPerSecondPerUser: {
+    default: 60,
+    min: 1,
+    max: 1_000_000,
+    meaning:
+      "frames per second of one user over all connections to one edge, sustained; above it as for one connection",
+  },
+  messageBurstPerUser: {
+    default: 120,
+    min: 1,
+    max: 1_000_000,
+    meaning: "frames a user may send at once over all connections to one edge",
+  },
+  joinsPerSecond: {
+    default: 5,
+    min: 1,
+    max: 1_000_000,
+    meaning: "joins and changes of room per second of one user at one edge, sustained; more are rate_limited",
+  },
+  joinBurst: {
+    default: 256,
+    min: 1,
+    max: 1_000_000,
+    meaning: "joins and changes of room of one user at once: all rooms of two devices that come back together",
+  },
+  upgradesPerSecondPerIp: {
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    meaning: "upgrades per second from one address (IPv6: one /64), sustained, refused ones too; more are answered 429",
+  },
+  upgradeBurstPerIp: {
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    meaning: "upgrades at once from one address: everybody behind one router coming back after a restart",
+  },
+  maxEventLoopLagMs: {
+    default: 200,
+    min: 10,
+    max: 60_000,
+    meaning: "how late the event loop may be, in milliseconds, before new connections are refused with 503",
+  },
   maxConnections: {
     default: 20_000,
     min: 1,

@@ -16,10 +16,15 @@ const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
  */
 export class Metrics {
   readonly #registry = new Registry();
+  readonly #collectors = new Set<() => void>();
 
   readonly connections = this.#gauge("connections", "WebSocket connections held now.");
   readonly connectionsTotal = this.#counter("connections_total", "WebSocket connections accepted.");
   readonly refusedTotal = this.#counter("refused_total", "Upgrades refused, by HTTP status.", ["status"]);
+  readonly eventLoopLagSeconds = this.#gauge(
+    "event_loop_lag_seconds",
+    "How late the event loop of an edge was on average in the last second.",
+  );
   readonly closesTotal = this.#counter("closes_total", "Connections closed, by close code. Use countClose.", ["code"]);
   readonly framesTotal = this.#counter("frames_total", "Frames received, by type and outcome (ok or error code).", [
     "type",
@@ -31,7 +36,18 @@ export class Metrics {
   readonly publishSeconds = this.#histogram("publish_seconds", "Time from publish to stored.", PUBLISH_SECONDS);
   readonly deliveriesTotal = this.#counter("deliveries_total", "Frames handed to connections by fan-out.");
   readonly fanoutBatch = this.#histogram("fanout_batch", "Events of a room written at once.", BATCH_SIZES);
+  readonly deliveryLagSeconds = this.#histogram(
+    "delivery_lag_seconds",
+    "Time from an event's sending to its being written to this edge's members, by two clocks.",
+    PUBLISH_SECONDS,
+  );
+  readonly outboxBytes = this.#gauge("outbox_bytes", "Bytes that wait for clients to read, all connections together.");
   readonly outboxOverflowsTotal = this.#counter("outbox_overflows_total", "Connections whose outbox was full.");
+  readonly rateLimitedTotal = this.#counter(
+    "rate_limited_total",
+    "What came of clients that send too fast, by action: sockets paused, frames refused, connections closed.",
+    ["action"],
+  );
   readonly gapsTotal = this.#counter("gaps_total", "Holes found in the live feed of a room.");
   readonly refillsTotal = this.#counter("refills_total", "Holes read again, by outcome: ok or reset.", ["outcome"]);
   readonly recoveriesTotal = this.#counter("recoveries_total", "Joins with a position, by outcome.", ["outcome"]);
@@ -47,6 +63,8 @@ export class Metrics {
     ["kind"],
   );
   readonly sweepsTotal = this.#counter("sweeps_total", "Dead edges whose members were taken out.");
+  readonly ready = this.#gauge("ready", "1 while /readyz is green, 0 while it is red.");
+  readonly attached = this.#gauge("attached", "1 while this edge is attached to a RoomService, 0 while it is not.");
   readonly brokerUp = this.#gauge("broker_up", "1 while the broker can store, 0 while it cannot.");
 
   /**
@@ -57,6 +75,12 @@ export class Metrics {
     if (options.process) collectDefaultMetrics({ register: this.#registry });
   }
 
+  /** Has something counted before every render: what is known anyway need not be kept up to date. */
+  onRender(collect: () => void): () => void {
+    this.#collectors.add(collect);
+    return () => void this.#collectors.delete(collect);
+  }
+
   /** Counts a closed connection. */
   countClose(code: number): void {
     this.closesTotal.inc({ code: COUNTED_CLOSES.has(code) ? String(code) : "other" });
@@ -64,6 +88,7 @@ export class Metrics {
 
   /** Everything, in the text format of Prometheus. */
   render(): Promise<{ readonly contentType: string; readonly text: string }> {
+    for (const collect of this.#collectors) collect();
     return this.#registry.metrics().then((text) => ({ contentType: this.#registry.contentType, text }));
   }
 

@@ -14,11 +14,11 @@ export interface OpsServer {
   close(): Promise<void>;
 }
 
-const ROUTES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics"]);
+const ROUTES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "/metrics"]);
 
 /**
  * Serves what operators and orchestrators ask for: /livez (the event loop turns), /readyz (503 with reasons while any
- * probe has some) and /metrics. It has a port of its own so that it is never reachable by clients.
+ * probe has some; warnings turn nothing red), /startupz (503 until everything was started once) and /metrics. It has a port of its own so that it is never reachable by clients.
  * @throws the system's error when the port cannot be bound.
  */
 export async function startOpsServer(options: {
@@ -26,6 +26,10 @@ export async function startOpsServer(options: {
   readonly port: number;
   readonly metrics: Metrics;
   readonly probes: readonly Probe[];
+  /** What an operator should know, though the process takes work. Default: nothing. */
+  readonly warnings?: readonly Probe[];
+  /** Whether everything was started. Default: it was. */
+  readonly started?: () => boolean;
 }): Promise<OpsServer> {
   const server = createServer(
     { maxHeaderSize: 8_192, headersTimeout: 10_000, requestTimeout: 10_000 },
@@ -43,7 +47,13 @@ export async function startOpsServer(options: {
   };
 }
 
-function answer({ metrics, probes }: { metrics: Metrics; probes: readonly Probe[] }): RequestListener {
+function answer(options: {
+  readonly metrics: Metrics;
+  readonly probes: readonly Probe[];
+  readonly warnings?: readonly Probe[];
+  readonly started?: () => boolean;
+}): RequestListener {
+  const { metrics, probes, warnings = [], started = () => true } = options;
   return (request, response) => {
     const reply = (status: number, contentType: string, body: string): void => {
       response.writeHead(status, {
@@ -56,17 +66,23 @@ function answer({ metrics, probes }: { metrics: Metrics; probes: readonly Probe[
     const text = (status: number, body: string): void => reply(status, "text/plain; charset=utf-8", `${body}\n`);
 
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
-    if (!ROUTES.has(path)) return text(404, "not found; there are /livez, /readyz and /metrics");
+    if (!ROUTES.has(path)) return text(404, "not found; there are /livez, /readyz, /startupz and /metrics");
     if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET and HEAD");
     if (path === "/livez") return text(200, "ok");
+    if (path === "/startupz") return started() ? text(200, "ok") : text(503, "starting");
     if (path === "/readyz") {
-      const reasons = [...new Set(probes.flatMap((probe) => probe()))];
-      const body = JSON.stringify({ ready: reasons.length === 0, reasons });
+      const reasons = ask(probes);
+      const body = JSON.stringify({ ready: reasons.length === 0, reasons, warnings: ask(warnings) });
       return reply(reasons.length === 0 ? 200 : 503, "application/json", `${body}\n`);
     }
+    metrics.ready.set(ask(probes).length === 0 ? 1 : 0);
     metrics.render().then(
       (rendered) => reply(200, rendered.contentType, rendered.text),
       (error: unknown) => text(500, `metrics failed: ${String(error)}`),
     );
   };
+}
+
+function ask(probes: readonly Probe[]): string[] {
+  return [...new Set(probes.flatMap((probe) => probe()))];
 }

@@ -28,14 +28,18 @@ export interface TokenVerifierOptions {
   readonly now?: () => number;
 }
 
-/** What a valid token says. */
-export interface VerifiedToken {
-  readonly user: User;
+/** What a valid token says of itself. */
+export interface TokenFacts {
   /** Token id, empty when it has none; can be revoked. */
   readonly tokenId: string;
   /** When it was issued, 0 when it does not say. */
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
+}
+
+/** What a valid token says. */
+export interface VerifiedToken extends TokenFacts {
+  readonly user: User;
 }
 
 /** Clocks of issuer and server may differ by this much. */
@@ -55,6 +59,9 @@ const ASYMMETRIC = [
   "Ed25519",
 ];
 const MAX_TOKEN_BYTES = 8 * 1024;
+const MAX_TOKEN_ID_CHARS = 128;
+/** The end of the year 9999 in seconds: what a timestamp of Protobuf can say at most. */
+const MAX_TIME_S = 253_402_300_799;
 const MAX_PATTERNS = 256;
 const MAX_PATTERN_CHARS = 128;
 
@@ -102,6 +109,11 @@ export class TokenVerifier {
   }
 }
 
+/** True for what a token may be called by its issuer: 1 to 128 characters of printable ASCII. */
+export function isTokenId(text: string): boolean {
+  return text.length <= MAX_TOKEN_ID_CHARS && /^[\x20-\x7e]+$/.test(text);
+}
+
 class KeysUnavailable extends Error {}
 
 /** The issuer's keys: fetched once for all who wait, cached, and used on from the cache while the issuer cannot be reached. */
@@ -139,10 +151,22 @@ function read(claims: JWTPayload): VerifiedToken {
       roles: patterns(claims, "roles") ?? [],
       rooms: patterns(claims, "rooms"),
     },
-    tokenId: typeof claims.jti === "string" ? claims.jti : "",
-    issuedAtMs: (claims.iat ?? 0) * 1_000,
-    expiresAtMs: (claims.exp ?? 0) * 1_000,
+    tokenId: tokenId(claims.jti),
+    issuedAtMs: milliseconds(claims, "iat"),
+    expiresAtMs: milliseconds(claims, "exp"),
   };
+}
+
+function tokenId(jti: unknown): string {
+  // One that could not be revoked must not pass either.
+  if (jti !== undefined && (typeof jti !== "string" || !isTokenId(jti))) throw refused("the token's jti is wrong");
+  return jti ?? "";
+}
+
+function milliseconds(claims: JWTPayload, claim: "iat" | "exp"): number {
+  const seconds = claims[claim] ?? 0;
+  if (!(seconds >= 0 && seconds <= MAX_TIME_S)) throw refused(`the token's ${claim} is wrong`);
+  return Math.floor(seconds * 1_000);
 }
 
 function text(claims: JWTPayload, claim: string): string {

@@ -196,7 +196,8 @@ export class Room extends Emitter<RoomEvents> {
     else if (frame.type === "reset") this.startOver(String(frame.payload.reason));
     else if (frame.type === "room_left") this.#gone(String(frame.payload.reason), String(frame.payload.by ?? ""));
     else if (frame.type === "typing") this.emit("typing", camel<Member>(frame.payload));
-    else this.#presence(frame);
+    // A newer server may say more; what is not known here is not for here.
+    else if (PRESENCE.has(frame.type)) this.#presence(frame);
   }
 
   async #enter(): Promise<readonly RoomEvent[]> {
@@ -303,6 +304,7 @@ function readEvents(frames: unknown): RoomEvent[] {
   return (frames as Frame[]).map((frame) => readEvent(frame)).filter((event) => event !== undefined);
 }
 
+const PRESENCE: ReadonlySet<string> = new Set(["member_joined", "member_left", "members_changed"]);
 const TYPING_MS = 2_000;
 const REJOIN_MS = 1_000;
 const MEMBERS_KEPT = 100;

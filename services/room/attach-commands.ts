@@ -20,6 +20,7 @@ import { authorize, isModerator, type RoomAccess, type User } from "../auth.ts";
 import { RoomError } from "../errors.ts";
 import { directUsers, parseRoomId, parseUid, type RoomId, type Uid } from "../ids.ts";
 import { FIXED } from "../limits.ts";
+import type { AttachModeration } from "./attach-moderation.ts";
 import type { AttachedClient, AttachSession } from "./attach-session.ts";
 import type { Clients } from "./clients.ts";
 import type { ControlFold } from "./control-fold.ts";
@@ -27,6 +28,7 @@ import type { DirectCommands } from "./direct-commands.ts";
 import type { History, Recovery } from "./history.ts";
 import type { Membership } from "./membership.ts";
 import type { Messages } from "./messages.ts";
+import { BANNED } from "./presence.ts";
 import type { Rooms } from "./rooms.ts";
 import { untilStored } from "./until-stored.ts";
 import type { Users } from "./users.ts";
@@ -52,6 +54,7 @@ export class AttachCommands {
   readonly #history: History;
   readonly #messages: Messages;
   readonly #direct: DirectCommands;
+  readonly #moderation: AttachModeration;
   readonly #users: Users;
 
   constructor(options: {
@@ -62,6 +65,7 @@ export class AttachCommands {
     history: History;
     messages: Messages;
     direct: DirectCommands;
+    moderation: AttachModeration;
     users: Users;
   }) {
     this.#fold = options.fold;
@@ -71,6 +75,7 @@ export class AttachCommands {
     this.#history = options.history;
     this.#messages = options.messages;
     this.#direct = options.direct;
+    this.#moderation = options.moderation;
     this.#users = options.users;
   }
 
@@ -100,6 +105,9 @@ export class AttachCommands {
         return answer.done(await this.#readEvents(session, command.value));
       case "delete":
         return answer.done(await this.#delete(session, command.value));
+      case "moderate":
+        await this.#moderation.execute(session, command.value);
+        return answer.done(DONE);
       case "openConversation":
         return answer.done(await this.#direct.openConversation(session, command.value));
       case "catchUp":
@@ -137,6 +145,8 @@ export class AttachCommands {
       if (!(await this.#users.isKnown(uid))) client.isNew = true;
       await this.#clients.register(uid, entry);
     });
+    // A newer token may allow less than the one before.
+    for (const [room, state] of client.rooms) if (state === "joined") await this.#recheck(session, client, room);
     // Closed while the edge was cut off: it has not heard of it.
     const closed = this.#closure(client);
     if (closed !== undefined) session.disconnect(client, closed);
@@ -172,19 +182,30 @@ export class AttachCommands {
     client.rooms.set(room, "joined");
     const out = this.#fold.entry(room, hold.clientId)?.out;
     if (out !== undefined) return session.evict(client, room, out);
-    if (this.#membership.isMember(room, hold.clientId)) return;
+    if (this.#membership.isMember(room, hold.clientId)) return this.#recheck(session, client, room);
     try {
       this.#membership.checkJoin(user, connection, room);
       client.rooms.set(room, "joining");
       await untilStored(session.signal, () => this.#membership.enter(user, connection, room));
-      this.#membership.requireIn(room, hold.clientId);
+      this.#membership.requireIn(user, room, hold.clientId);
       client.rooms.set(room, "joined");
     } catch (error) {
       if (!(error instanceof RoomError)) throw error;
       session.evict(client, room, {
         reason: error.reason === "room_not_found" ? "room_deleted" : error.reason,
-        by: "",
+        by: error.reason === BANNED ? (this.#fold.standings.bans(room).get(user.uid)?.by ?? "") : "",
       });
+    }
+  }
+
+  /** Takes a member out whose rights no longer allow it to be one. */
+  async #recheck(session: AttachSession, { user, connection }: AttachedClient, room: RoomId): Promise<void> {
+    try {
+      this.#membership.checkStay(user, room);
+    } catch (error) {
+      if (!(error instanceof RoomError)) throw error;
+      const out = { reason: error.reason, by: "" };
+      await untilStored(session.signal, () => this.#membership.evictClient(room, connection.clientId, out));
     }
   }
 
@@ -204,7 +225,7 @@ export class AttachCommands {
         direct || already ? undefined : this.#membership.enter(user, connection, room),
       ]);
       if (entered.status === "rejected") throw entered.reason;
-      if (!direct) this.#membership.requireIn(room, join.clientId);
+      if (!direct) this.#membership.requireIn(user, room, join.clientId);
       if (read.status === "rejected") throw read.reason;
       if (!direct) client.rooms.set(room, "joined");
       answer.done(this.#joined(user, room, read.value));
@@ -220,6 +241,7 @@ export class AttachCommands {
 
   #joined(user: User, room: RoomId, read: Recovery): Result {
     const { members, count } = this.#membership.page(room, { pageSize: FIXED.membersShown, pageToken: "" });
+    const mute = this.#fold.standings.mutes(room).get(user.uid);
     const value = create(JoinedSchema, {
       policy: this.#rooms.policy(room),
       moderator: directUsers(room) === undefined && isModerator(user, room),
@@ -230,6 +252,8 @@ export class AttachCommands {
       events: [...read.events],
       recovered: read.recovered,
       reason: read.reason,
+      muted: mute !== undefined,
+      ...(mute?.expireTime && { mutedUntil: mute.expireTime }),
     });
     return { case: "joined", value };
   }
@@ -260,7 +284,10 @@ export class AttachCommands {
   ): { user: User; access: RoomAccess } {
     const room = parsedRoom(roomId);
     const { user } = session.client(clientId);
-    return { user, access: { ...this.#rooms.access(room), member: this.#membership.isMember(room, clientId) } };
+    return {
+      user,
+      access: { ...this.#rooms.access(room, user.uid), member: this.#membership.isMember(room, clientId) },
+    };
   }
 
   #closure({ connection }: AttachedClient) {

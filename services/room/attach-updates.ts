@@ -8,17 +8,25 @@ import {
   type ConversationsPage,
   DigestSchema,
   DisconnectedSchema,
+  DrainSchema,
   EvictedSchema,
   FencedSchema,
   type Joined,
   MemberEnteredSchema,
   MemberExitedSchema,
+  type MemberPolicy,
+  MemberPolicySchema,
   NoticeSchema,
   type Reply,
   ReplySchema,
+  type Revocation,
+  RevokedSchema,
+  RoomChangedSchema,
   type RoomPolicy,
   RoomSnapshotSchema,
 } from "../../gen/baccarat/v1/edge_service_pb.ts";
+import type { Mute } from "../../gen/baccarat/v1/moderation_pb.ts";
+import type { Room } from "../../gen/baccarat/v1/room_pb.ts";
 import { type RoomError, toErrorReason } from "../errors.ts";
 import type { RoomId, Uid } from "../ids.ts";
 import type { SizedUpdate } from "./attach-outbox.ts";
@@ -55,9 +63,34 @@ export function roomPolicy(value: RoomPolicy): SizedUpdate {
   return { update: { case: "roomPolicy", value }, bytes: SMALL };
 }
 
-export function roomSnapshot(policy: RoomPolicy, members: readonly Member[], count: number): SizedUpdate {
-  const value = create(RoomSnapshotSchema, { policy, members: [...members], count });
-  return { update: { case: "roomSnapshot", value }, bytes: SMALL + sum(members, memberBytes) };
+export function roomChanged(room: Room): SizedUpdate {
+  const texts = [room.title, ...Object.entries(room.metadata).flat()];
+  const value = create(RoomChangedSchema, { room });
+  return { update: { case: "roomChanged", value }, bytes: SMALL + sum(texts, textBytes) };
+}
+
+/** What a user may do in a room; `by` and `reason` are of whoever decided, for the members. */
+export function policyOf(
+  roomId: RoomId,
+  uid: Uid,
+  mute: Mute | undefined,
+  decision: { by: string; reason: string } = NOBODY,
+): MemberPolicy {
+  const until = mute?.expireTime === undefined ? {} : { mutedUntil: mute.expireTime };
+  return create(MemberPolicySchema, { roomId, uid, muted: mute !== undefined, ...decision, ...until });
+}
+
+export function memberPolicy(value: MemberPolicy): SizedUpdate {
+  return { update: { case: "memberPolicy", value }, bytes: policyBytes(value) };
+}
+
+export function roomSnapshot(
+  policy: RoomPolicy,
+  { members, count, muted }: { members: readonly Member[]; count: number; muted: readonly MemberPolicy[] },
+): SizedUpdate {
+  const value = create(RoomSnapshotSchema, { policy, members: [...members], count, muted: [...muted] });
+  const bytes = SMALL + sum(members, memberBytes) + sum(muted, policyBytes);
+  return { update: { case: "roomSnapshot", value }, bytes };
 }
 
 export function attached(epoch: string): SizedUpdate {
@@ -66,6 +99,16 @@ export function attached(epoch: string): SizedUpdate {
 
 export function fenced(): SizedUpdate {
   return { update: { case: "fenced", value: create(FencedSchema) }, bytes: SMALL };
+}
+
+export function drain(): SizedUpdate {
+  return { update: { case: "drain", value: create(DrainSchema) }, bytes: SMALL };
+}
+
+/** @param begins true for the first of all there are. */
+export function revoked(revocations: readonly Revocation[], begins: boolean): SizedUpdate {
+  const value = create(RevokedSchema, { revocations: [...revocations], begins });
+  return { update: { case: "revoked", value }, bytes: SMALL * (1 + revocations.length) };
 }
 
 export function notice({ message, sent }: NoticeRecord): SizedUpdate {
@@ -128,6 +171,12 @@ function caughtUpBytes({ conversations, events, truncated }: CaughtUp): number {
 
 function conversationsBytes(conversations: ConversationsPage["conversations"]): number {
   return sum(conversations, ({ roomId, uid, username }) => 48 + roomId.length + uid.length + textBytes(username));
+}
+
+const NOBODY = { by: "", reason: "" };
+
+function policyBytes({ by, reason }: MemberPolicy): number {
+  return SMALL + textBytes(by) + textBytes(reason);
 }
 
 function memberBytes({ uid, username, avatarId }: Member): number {

@@ -5,23 +5,24 @@ import {
   DoneSchema,
   type EdgeCommand,
   type Hello,
+  type MemberPolicy,
   type Reply,
   type SyncEnd,
 } from "../../gen/baccarat/v1/edge_service_pb.ts";
 import { RoomError, toRoomError } from "../errors.ts";
-import type { RoomId } from "../ids.ts";
+import type { RoomId, Uid } from "../ids.ts";
 import { FIXED } from "../limits.ts";
 import type { Logger } from "../log.ts";
 import type { Answer, AttachCommands } from "./attach-commands.ts";
 import { AttachOutbox, type SizedUpdate } from "./attach-outbox.ts";
 import { AttachSession } from "./attach-session.ts";
-import { attached, digest, failure, fenced, reply, roomSnapshot } from "./attach-updates.ts";
+import { attached, digest, drain, failure, fenced, policyOf, reply, revoked, roomSnapshot } from "./attach-updates.ts";
 import type { ControlFold } from "./control-fold.ts";
 import type { ControlWriter } from "./control-writer.ts";
 import type { Conversations } from "./conversations.ts";
 import type { Digests } from "./digests.ts";
 import { eachBounded } from "./each-bounded.ts";
-import type { Change, FoldedEntry } from "./folded.ts";
+import type { Change, FoldedEntry, FoldedRoom } from "./folded.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { cutPage } from "./paging.ts";
 import type { Rooms } from "./rooms.ts";
@@ -44,6 +45,8 @@ const MAX_RUNNING = 1_024;
 const WRITES = 64;
 /** Longest id of an edge or of a run of it, in characters. */
 const MAX_ID = 128;
+/** Revocations told at once. */
+const REVOCATIONS = 500;
 /** Heads of one digest. */
 const DIGEST_HEADS = 1_000;
 
@@ -132,6 +135,12 @@ export class Attachment {
         if (client !== undefined && closed !== undefined) this.#session?.disconnect(client, closed);
         break;
       }
+      case "drain":
+        this.tell(drain());
+        break;
+      case "revoked":
+        this.#push(revoked([change.revocation], false));
+        break;
       case "fenced":
         this.#push(fenced());
         this.end();
@@ -158,6 +167,15 @@ export class Attachment {
       this.end(new RoomError("unavailable", "the edge attached again"));
     } else {
       this.#onHello(this);
+      this.#tellRevoked();
+    }
+  }
+
+  /** Before anything else: an edge that was cut off must not let anyone in meanwhile whom it should not. */
+  #tellRevoked(): void {
+    const revocations = this.#parts.fold.revoked.all().map((folded) => folded.revocation);
+    for (let start = 0; start === 0 || start < revocations.length; start += REVOCATIONS) {
+      this.#push(revoked(revocations.slice(start, start + REVOCATIONS), start === 0));
     }
   }
 
@@ -231,9 +249,11 @@ export class Attachment {
       if (!room?.hosts.has(session.incarnation)) continue;
       const { items } = cutPage(room.members.from(""), FIXED.membersShown, []);
       const members = items.map((member) => member.view());
-      yield roomSnapshot(rooms.policy(id), members, room.members.size);
+      const muted = this.#mutedOf(session.incarnation, room);
+      yield roomSnapshot(rooms.policy(id), { members, count: room.members.size, muted });
     }
     yield attached(epoch);
+    if (fold.connections.incarnations.get(session.incarnation)?.drain !== undefined) yield drain();
     if (requestId !== 0) yield reply(requestId, { case: "done", value: create(DoneSchema) });
     const heads = hosted.flatMap((room) => {
       const seq = digests.head(room);
@@ -242,6 +262,14 @@ export class Attachment {
     for (let start = 0; start < heads.length; start += DIGEST_HEADS) {
       yield digest(heads.slice(start, start + DIGEST_HEADS));
     }
+  }
+
+  /** Who of an edge's members may not write. */
+  #mutedOf(incarnation: string, room: FoldedRoom): MemberPolicy[] {
+    const isHere = (uid: Uid): boolean =>
+      [...(room.members.get(uid)?.entries.values() ?? [])].some((entry) => entry.incarnation === incarnation);
+    const mutes = [...this.#parts.fold.standings.mutes(room.id)];
+    return mutes.filter(([uid]) => isHere(uid)).map(([uid, mute]) => policyOf(room.id, uid, mute));
   }
 
   #onEntry(entry: FoldedEntry, gone: boolean): void {

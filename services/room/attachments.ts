@@ -3,7 +3,17 @@ import { RoomError } from "../errors.ts";
 import { directUsers, type RoomId } from "../ids.ts";
 import type { Metrics } from "../metrics.ts";
 import type { SizedUpdate } from "./attach-outbox.ts";
-import { blockChanged, digest, memberEntered, memberExited, notice, roomPolicy } from "./attach-updates.ts";
+import {
+  blockChanged,
+  digest,
+  memberEntered,
+  memberExited,
+  memberPolicy,
+  notice,
+  policyOf,
+  roomChanged,
+  roomPolicy,
+} from "./attach-updates.ts";
 import { Attachment, type AttachmentParts } from "./attachment.ts";
 import type { Digest, Head } from "./digests.ts";
 import type { Change, FoldedRoom } from "./folded.ts";
@@ -76,18 +86,23 @@ export class Attachments {
       case "entered": {
         const { room, member } = change;
         this.#metrics?.presenceTransitionsTotal.inc({ kind: "entered" });
-        this.#tellRoom(room, () => memberEntered(room.id, member.view(), room.members.size));
+        this.#tellRoom(room.id, () => memberEntered(room.id, member.view(), room.members.size));
         break;
       }
       case "exited": {
         const { room, member, reason } = change;
         this.#metrics?.presenceTransitionsTotal.inc({ kind: "exited" });
-        this.#tellRoom(room, () => memberExited(room.id, member, room.members.size, reason));
+        this.#tellRoom(room.id, () => memberExited(room.id, member, room.members.size, reason));
         break;
       }
       case "room":
-        this.#tellRoom(change.room, () => roomPolicy(this.#parts.rooms.policy(change.room.id)));
+        this.#onRoom(change.room);
         break;
+      case "mute": {
+        const { room, uid, mute, by, reason } = change;
+        this.#tellRoom(room, () => memberPolicy(policyOf(room, uid, mute, { by, reason })));
+        break;
+      }
       case "entry":
       case "entry_gone":
         this.#byIncarnation.get(change.entry.incarnation)?.onChange(change);
@@ -95,6 +110,7 @@ export class Attachments {
       case "client":
         this.#byIncarnation.get(change.client.incarnation)?.onChange(change);
         break;
+      case "drain":
       case "fenced":
       case "attached":
         this.#byIncarnation.get(change.incarnation.incarnation)?.onChange(change);
@@ -105,17 +121,27 @@ export class Attachments {
         for (const attachment of this.#byIncarnation.values()) attachment.tell(blockChanged(uid, other, blocked));
         break;
       }
+      case "revoked":
+        for (const attachment of this.#byIncarnation.values()) attachment.onChange(change);
+        break;
       case "notice":
         for (const attachment of this.#byIncarnation.values()) attachment.tell(notice(change.notice));
     }
   }
 
+  /** Of a room that was deleted its members hear when they are taken out. */
+  #onRoom({ id, record }: FoldedRoom): void {
+    const { rooms } = this.#parts;
+    this.#tellRoom(id, () => roomPolicy(rooms.policy(id)));
+    if (record !== undefined && !record.deleted) this.#tellRoom(id, () => roomChanged(rooms.get(id)));
+  }
+
   /** Makes the update once, and only when somebody hears it. */
-  #tellRoom(room: FoldedRoom, make: () => SizedUpdate): void {
+  #tellRoom(room: RoomId, make: () => SizedUpdate): void {
     let made: SizedUpdate | undefined;
-    for (const attachment of this.#hosts(room.id)) {
+    for (const attachment of this.#hosts(room)) {
       made ??= make();
-      attachment.tellRoom(room.id, made);
+      attachment.tellRoom(room, made);
     }
   }
 

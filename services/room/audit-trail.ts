@@ -1,5 +1,5 @@
-import type { AuditEvent } from "../../gen/baccarat/v1/moderation_pb.ts";
 import type { AuditRecord } from "../../gen/baccarat/v1/control_pb.ts";
+import type { AuditEvent } from "../../gen/baccarat/v1/moderation_pb.ts";
 
 /** Something that was done, and its place in the control log. */
 export interface RecordedAct {

@@ -69,7 +69,10 @@ export class CatchUp {
     const from = known ?? stored;
     const { events, truncated } = await this.#read(missed, from);
     return create(CaughtUpSchema, {
-      conversations: this.#conversations.of(uid).slice(0, FIXED.conversationsShown).map((head) => this.#view(head)),
+      conversations: this.#conversations
+        .of(uid)
+        .slice(0, FIXED.conversationsShown)
+        .map((head) => this.#view(head)),
       seq: BigInt(seq),
       events: events.map(toEvent),
       truncated: [...truncated],

@@ -102,16 +102,23 @@ export class Clients {
   /**
    * Closes connections (4503). At least one filter is needed.
    * @param reason the close reason, at most 120 bytes; empty: `disconnected_by_admin`.
+   * @param before hears how many it is about, if any; nothing is written before it resolves.
    * @returns how many were told to close.
    * @throws RoomError invalid_argument, unavailable.
    */
-  async disconnect(filter: ClientFilter, reason: string): Promise<number> {
+  async disconnect(
+    filter: ClientFilter,
+    reason: string,
+    before: (count: number) => Promise<void> = async () => undefined,
+  ): Promise<number> {
     if (Buffer.byteLength(reason) > CLOSE_REASON_BYTES) {
       throw new RoomError("invalid_argument", `reason has at most ${CLOSE_REASON_BYTES} bytes`);
     }
     const closure = create(ClosureSchema, { closeCode: 4503, reason: reason || "disconnected_by_admin" });
+    const open = this.#matching(filter).filter(({ value }) => value !== undefined && value.closed === undefined);
+    if (open.length > 0) await before(open.length);
     let count = 0;
-    await eachBounded(this.#matching(filter), WRITES, async (client) => {
+    await eachBounded(open, WRITES, async (client) => {
       if (await this.#close(client, closure)) count++;
     });
     return count;

@@ -1,4 +1,4 @@
-import type { ClientEntry, EdgeFence, EdgeLease } from "../../gen/baccarat/v1/control_pb.ts";
+import type { ClientEntry, EdgeDrain, EdgeFence, EdgeLease } from "../../gen/baccarat/v1/control_pb.ts";
 import type { RoomId } from "../ids.ts";
 import type { ChangeListener, FoldedClient, FoldedEntry, FoldedIncarnation } from "./folded.ts";
 import { OrderedMap } from "./ordered-map.ts";
@@ -14,6 +14,7 @@ interface Incarnation extends FoldedIncarnation {
   lease: EdgeLease | undefined;
   leaseRevision: number;
   fence: EdgeFence | undefined;
+  drain: EdgeDrain | undefined;
   attachedAt: number;
   readonly clients: Set<Client>;
 }
@@ -117,6 +118,14 @@ export class Connections {
     this.#forgetIncarnation(run);
   }
 
+  /** Notes that an operator sends this run's clients elsewhere; undefined when that is over, as the run is. */
+  putDrain(incarnation: string, drain: EdgeDrain | undefined): void {
+    const run = this.#incarnation(incarnation);
+    run.drain = drain;
+    if (drain !== undefined) this.#emit({ kind: "drain", incarnation: run });
+    this.#forgetIncarnation(run);
+  }
+
   /** @param revision place of the claim of the run's attachment; 0 when it was deleted. */
   putAttachment(incarnation: string, revision: number): void {
     const run = this.#incarnation(incarnation);
@@ -149,6 +158,7 @@ export class Connections {
       lease: undefined,
       leaseRevision: 0,
       fence: undefined,
+      drain: undefined,
       attachedAt: 0,
       clients: new Set(),
     };
@@ -171,8 +181,9 @@ export class Connections {
   }
 
   #forgetIncarnation(run: Incarnation): void {
-    const empty = run.lease === undefined && run.fence === undefined && run.attachedAt === 0 && run.clients.size === 0;
-    if (empty) this.#incarnations.delete(run.incarnation);
+    const { lease, fence, drain, attachedAt, clients } = run;
+    const stored = lease !== undefined || fence !== undefined || drain !== undefined || attachedAt > 0;
+    if (!stored && clients.size === 0) this.#incarnations.delete(run.incarnation);
   }
 }
 

@@ -9,12 +9,14 @@ import {
   BlockRecordSchema,
   ClientEntrySchema,
   CursorRecordSchema,
+  EdgeDrainSchema,
   EdgeFenceSchema,
   EdgeLeaseSchema,
   InvitationRecordSchema,
   MemberEntrySchema,
   MuteRecordSchema,
   NoticeRecordSchema,
+  RevocationRecordSchema,
   RoomRecordSchema,
   type UserRecord,
   UserRecordSchema,
@@ -30,6 +32,7 @@ import { Connections } from "./connections.ts";
 import type { Change, ChangeListener, FoldedEntry, FoldedRoom } from "./folded.ts";
 import { Presence } from "./presence.ts";
 import { RevisionWaiters } from "./revision-waiters.ts";
+import { RevokedTokens } from "./revoked-tokens.ts";
 import { Standings } from "./standings.ts";
 
 /** Profiles kept in memory; who is not among the latest is looked up in the store. */
@@ -46,6 +49,7 @@ export class ControlFold {
   readonly blocks = new BlockList();
   readonly standings: Standings;
   readonly audit = new AuditTrail();
+  readonly revoked = new RevokedTokens();
   readonly #control: ControlStore;
   readonly #log: Logger;
   readonly #listeners = new Set<ChangeListener>();
@@ -195,6 +199,9 @@ export class ControlFold {
         if (fence !== undefined) this.presence.fence(key.incarnation);
         break;
       }
+      case "drain":
+        this.connections.putDrain(key.incarnation, this.#read(EdgeDrainSchema, entry));
+        break;
       case "attachment":
         this.connections.putAttachment(key.incarnation, entry.value === undefined ? 0 : entry.revision);
         break;
@@ -225,6 +232,11 @@ export class ControlFold {
       case "audit":
         this.audit.put(key.id, this.#read(AuditRecordSchema, entry), entry.revision);
         break;
+      case "revoked": {
+        const revocation = this.revoked.put(key.subject, this.#read(RevocationRecordSchema, entry));
+        if (revocation !== undefined) this.#emit({ kind: "revoked", revocation });
+        break;
+      }
       case "notice": {
         const notice = this.#read(NoticeRecordSchema, entry);
         if (notice !== undefined) this.#emit({ kind: "notice", notice });

@@ -15,8 +15,10 @@ import { Edges } from "./edges.ts";
 import { History } from "./history.ts";
 import { Membership } from "./membership.ts";
 import { Messages } from "./messages.ts";
+import { createModerating, type Moderating } from "./moderating.ts";
 import { Notices } from "./notices.ts";
 import { PublishStreams } from "./publish-stream.ts";
+import { Revocations } from "./revocations.ts";
 import { type RoomCreation, Rooms } from "./rooms.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Users } from "./users.ts";
@@ -46,8 +48,10 @@ export interface ControlPlane {
   readonly publishStreams: PublishStreams;
   readonly watches: Watches;
   readonly direct: Direct;
+  readonly moderating: Moderating;
   readonly attachments: Attachments;
   readonly notices: Notices;
+  readonly revocations: Revocations;
   readonly fold: ControlFold;
   /** Takes out what dead edges left; runs by itself. */
   readonly sweeper: Sweeper;
@@ -69,10 +73,13 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const clients = new Clients({ fold, writer, users, membership, limits });
   const history = new History({ broker, rooms });
   const tail = new SharedTail({ broker });
-  const direct = createDirect({ broker, fold, writer, users, tail, limits, now });
+  const moderating = createModerating({ control, fold, writer, rooms, membership, log, now });
+  const { audit, housekeeper } = moderating;
+  const direct = createDirect({ broker, fold, writer, users, tail, limits, audit, now });
   const { conversations, recipients } = direct;
-  const messages = new Messages({ rooms, users, history, recipients, publisher: new Publisher({ broker, now }) });
-  const own = { direct: direct.commands, users };
+  const publisher = new Publisher({ broker, now });
+  const messages = new Messages({ rooms, users, history, recipients, publisher, audit });
+  const own = { direct: direct.commands, moderation: moderating.commands, users };
   const commands = new AttachCommands({ fold, rooms, membership, clients, history, messages, ...own });
   const watches = new Watches({ broker, tail, rooms, metrics });
   const publishStreams = new PublishStreams({ epoch, log, metrics });
@@ -87,7 +94,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     digests.close();
     conversations.close();
     tail.close();
-    await sweeper.close();
+    await Promise.all([sweeper.close(), housekeeper.close()]);
     fold.close();
   };
   try {
@@ -99,8 +106,23 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     throw error;
   }
   sweeper.start();
-  const edges = new Edges({ fold, epoch });
+  housekeeper.start();
+  const edges = new Edges({ fold, writer, epoch, now });
   const notices = new Notices({ writer, now });
+  const revocations = new Revocations({ fold, writer, audit, now });
   const reading = { rooms, membership, clients, edges, history, watches };
-  return { ...reading, direct, messages, publishStreams, attachments, notices, fold, sweeper, digests, close };
+  return {
+    ...reading,
+    direct,
+    moderating,
+    messages,
+    publishStreams,
+    attachments,
+    notices,
+    revocations,
+    fold,
+    sweeper,
+    digests,
+    close,
+  };
 }

@@ -1,5 +1,6 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { Limits } from "../limits.ts";
+import type { Audit } from "./audit.ts";
 import { Blocks } from "./blocks.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { ControlFold } from "./control-fold.ts";
@@ -27,13 +28,14 @@ export function createDirect(options: {
   users: Users;
   tail: SharedTail;
   limits: Limits;
+  audit: Audit;
   now: () => number;
 }): Direct {
-  const { broker, fold, writer, users, tail, limits, now } = options;
+  const { broker, fold, writer, users, tail, limits, audit, now } = options;
   const { control, epoch } = broker;
   const { newConversationsPerMinute } = limits;
   const conversations = new Conversations({ broker, tail });
-  const blocks = new Blocks({ control, fold, writer, users, now });
+  const blocks = new Blocks({ control, fold, writer, users, audit, now });
   const recipients = new Recipients({ broker, users, blocks, conversations, newConversationsPerMinute });
   const catchUp = new CatchUp({ broker, conversations, cursors: new Cursors({ control, fold, epoch }), users });
   const commands = new DirectCommands({ fold, recipients, catchUp, blocks });

@@ -1,12 +1,14 @@
 import type { Member } from "../../gen/baccarat/v1/client_pb.ts";
 import type {
   ClientEntry,
+  EdgeDrain,
   EdgeFence,
   EdgeLease,
   MemberEntry,
   NoticeRecord,
   RoomRecord,
 } from "../../gen/baccarat/v1/control_pb.ts";
+import type { Revocation } from "../../gen/baccarat/v1/edge_service_pb.ts";
 import type { Mute } from "../../gen/baccarat/v1/moderation_pb.ts";
 import type { RoomId, Uid } from "../ids.ts";
 import type { OrderedMap } from "./ordered-map.ts";
@@ -76,6 +78,8 @@ export interface FoldedIncarnation {
   /** Place of the lease's last renewal in the control log, 0 when there is none. */
   readonly leaseRevision: number;
   readonly fence: EdgeFence | undefined;
+  /** An operator sends its clients elsewhere. */
+  readonly drain: EdgeDrain | undefined;
   /** Place of the latest claim of its attachment, 0 when there is none. */
   readonly attachedAt: number;
   readonly clients: ReadonlySet<FoldedClient>;
@@ -89,7 +93,7 @@ export type Change =
   | { readonly kind: "client" | "client_gone" | "cursor_ended"; readonly client: FoldedClient }
   | { readonly kind: "block"; readonly uid: Uid; readonly other: Uid; readonly blocked: boolean }
   | { readonly kind: "room"; readonly room: FoldedRoom }
-  | { readonly kind: "lease" | "fenced" | "attached"; readonly incarnation: FoldedIncarnation }
+  | { readonly kind: "lease" | "fenced" | "attached" | "drain"; readonly incarnation: FoldedIncarnation }
   | { readonly kind: "user"; readonly uid: Uid }
   | {
       readonly kind: "mute";
@@ -101,6 +105,7 @@ export type Change =
       readonly by: string;
       readonly reason: string;
     }
+  | { readonly kind: "revoked"; readonly revocation: Revocation }
   | { readonly kind: "notice"; readonly notice: NoticeRecord }
   | { readonly kind: "interrupted" | "caught_up" };
 

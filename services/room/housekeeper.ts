@@ -21,7 +21,10 @@ const WRITES = 16;
 
 const KEYS: { readonly [K in ExpiredStanding["kind"]]: (room: RoomId, uid: Uid) => string } = controlKeys;
 
-/** Deletes from the control log what no longer has an effect: bans and mutes that ended, and old acts of the audit log. */
+/**
+ * Deletes from the control log what no longer has an effect: bans and mutes that ended, revocations of tokens
+ * that have ended themselves, and old acts of the audit log.
+ */
 export class Housekeeper {
   readonly #control: ControlStore;
   readonly #fold: ControlFold;
@@ -70,6 +73,8 @@ export class Housekeeper {
     try {
       const ended = [...this.#fold.standings.expired(this.#now() - KEEP_MS)].slice(0, MAX_DELETED);
       await eachBounded(ended, WRITES, (expired) => this.#forget(expired));
+      const forgotten = this.#fold.revoked.decidedBefore(this.#now() - FIXED.revocationMs);
+      await eachBounded(forgotten, WRITES, ({ key }) => this.#writer.delete(key));
       await eachBounded(this.#surplus(), WRITES, ({ id }) => this.#writer.delete(controlKeys.audit(id)));
     } catch (error) {
       const unavailable = error instanceof RoomError && error.reason === "unavailable";

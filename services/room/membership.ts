@@ -6,7 +6,7 @@ import { authorize, type User } from "../auth.ts";
 import { controlKeys } from "../control-keys.ts";
 import { RoomError } from "../errors.ts";
 import { directUsers, type RoomId, type Uid } from "../ids.ts";
-import { characters, FIXED, type Limits } from "../limits.ts";
+import { FIXED, type Limits } from "../limits.ts";
 import type { ControlFold } from "./control-fold.ts";
 import type { ControlWriter } from "./control-writer.ts";
 import { eachBounded } from "./each-bounded.ts";

@@ -1,4 +1,4 @@
-import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ControlStore } from "../../broker/broker.ts";
 import { BanRecordSchema, InvitationRecordSchema, MuteRecordSchema } from "../../gen/baccarat/v1/control_pb.ts";
@@ -205,7 +205,7 @@ export class Moderation {
     return this.#queue.run(`${room} ${uid}`, () => act(actor, record));
   }
 
-  #decision(by: string, roomId: RoomId, { uid, reason, expiration }: TimedSubject): MessageInitShape<typeof BanSchema> {
+  #decision(by: string, roomId: RoomId, { uid, reason, expiration }: TimedSubject) {
     const now = this.#now();
     const decision = { roomId, uid, reason, by, createTime: timestampFromMs(now) };
     if (expiration.case === undefined) return decision;

@@ -19,12 +19,14 @@ export class Notices {
   /**
    * Has every attached edge push a notice.
    * @param message 1–4,000 characters.
+   * @param before is called when everything was checked; nothing is written before it resolves.
    * @throws RoomError invalid_argument, unavailable.
    */
-  async broadcast(message: string): Promise<void> {
+  async broadcast(message: string, before: () => Promise<void> = async () => undefined): Promise<void> {
     if (message === "" || characters(message) > FIXED.messageChars) {
       throw new RoomError("invalid_argument", `a notice has 1 to ${FIXED.messageChars} characters`);
     }
+    await before();
     const record = create(NoticeRecordSchema, { message, sent: timestampFromMs(this.#now()) });
     await this.#writer.put(controlKeys.notice, NoticeRecordSchema, record);
   }

@@ -134,12 +134,7 @@ export class Rooms {
    * @param before as in create.
    * @throws RoomError room_not_found, invalid_argument, unavailable.
    */
-  async update(
-    room: RoomId,
-    asked: Room,
-    mask: FieldMask | undefined,
-    before: BeforeChange = nothing,
-  ): Promise<Room> {
+  async update(room: RoomId, asked: Room, mask: FieldMask | undefined, before: BeforeChange = nothing): Promise<Room> {
     requirePlain(room);
     return this.#changes.run(room, async () => {
       // Not the fold: another replica may have acknowledged a change that has not come here yet.

@@ -42,6 +42,9 @@ export const WATCH_LIMITS: WatchLimits = {
   heartbeatMs: 15_000,
 };
 
+/** Rooms whose last seq is remembered; with more, events are said to come after an unknown one for a while. */
+const MAX_LAST_SEQS = 10_000;
+
 /** What one response holds. */
 const RESPONSE: WatchQueueLimits = { events: 500, bytes: FIXED.historyBytes };
 
@@ -66,6 +69,8 @@ export class Watches {
   readonly #open = new Set<Watcher>();
   readonly #byRoom = new Map<RoomId, Set<Watcher>>();
   readonly #byPattern = new Map<Watcher, (room: RoomId) => boolean>();
+  /** Last seq of each room since somebody hears. */
+  readonly #lastSeqs = new Map<RoomId, number>();
 
   constructor(options: {
     broker: Broker;
@@ -103,6 +108,8 @@ export class Watches {
     const leave = (): void => this.#leave(watcher);
     signal.addEventListener("abort", leave);
     try {
+      // A tail that reads what is older first would miss what retention takes from behind it meanwhile.
+      await this.#tail.reached(0, FIXED.requestMs);
       const start = after === undefined ? yield* this.#begin(watcher) : yield* this.#resume(watcher, after, signal);
       yield* this.#follow(watcher, start);
     } finally {
@@ -195,19 +202,20 @@ export class Watches {
 
   #hear(stored: StoredEvent): void {
     if (this.#byRoom.size + this.#byPattern.size === 0) return;
+    const { room, seq, event } = stored;
+    // Not every engine's tail knows what was before an event.
+    const prevSeq = stored.prevSeq || (this.#lastSeqs.get(room) ?? 0);
+    if (this.#lastSeqs.size >= MAX_LAST_SEQS) this.#lastSeqs.clear();
+    this.#lastSeqs.set(room, seq);
     let item: WaitingEvent | undefined;
     const push = (watcher: Watcher): void => {
-      item ??= {
-        seq: stored.seq,
-        event: toFullEvent(stored, this.#broker.epoch),
-        bytes: eventBytes(stored.event),
-      };
+      item ??= { seq, event: toFullEvent({ room, seq, prevSeq, event }, this.#broker.epoch), bytes: eventBytes(event) };
       if (watcher.queue.push(item)) return;
       this.#metrics?.slowWatchersTotal.inc();
       this.#unhear(watcher);
     };
-    this.#byRoom.get(stored.room)?.forEach(push);
-    for (const [watcher, wants] of this.#byPattern) if (wants(stored.room)) push(watcher);
+    this.#byRoom.get(room)?.forEach(push);
+    for (const [watcher, wants] of this.#byPattern) if (wants(room)) push(watcher);
   }
 
   /** Lets a watcher hear every event after the position returned. */
@@ -219,16 +227,16 @@ export class Watches {
       const watchers = this.#byRoom.get(target.room) ?? new Set();
       this.#byRoom.set(target.room, watchers.add(watcher));
     }
-    // The tail may still be hearing again what is older.
-    queue.skipTo(this.#tail.position);
     return this.#tail.position;
   }
 
   #unhear(watcher: Watcher): void {
     this.#byPattern.delete(watcher);
-    if (!("room" in watcher.target)) return;
-    const watchers = this.#byRoom.get(watcher.target.room);
-    if (watchers?.delete(watcher) && watchers.size === 0) this.#byRoom.delete(watcher.target.room);
+    if ("room" in watcher.target) {
+      const watchers = this.#byRoom.get(watcher.target.room);
+      if (watchers?.delete(watcher) && watchers.size === 0) this.#byRoom.delete(watcher.target.room);
+    }
+    if (this.#byRoom.size + this.#byPattern.size === 0) this.#lastSeqs.clear();
   }
 
   #leave(watcher: Watcher, error?: RoomError): void {

@@ -60,6 +60,7 @@ export function retentionContract(engine: Engine): void {
         async () => (await broker.history(LOBBY, { limit: 10 })).events.length === 0,
       );
       expect(await broker.position(LOBBY)).toMatchObject({ floor: seqs.at(-1) });
+      expect(await broker.logStart()).toBe(seqs.at(-1));
       expect((await broker.history(LOBBY, { limit: 10, after: 0 })).events).toEqual([]);
       const fresh = await say(broker, LOBBY, "fresh");
       const page = await broker.history(LOBBY, { limit: 10 });
@@ -84,7 +85,16 @@ export function retentionContract(engine: Engine): void {
       expect(page.events.length).toBeGreaterThan(30);
       expect(seqsOf(page.events)).toEqual(seqs.slice(-page.events.length));
       expect(page.floor).toBe(seqs.at(-page.events.length - 1));
+      expect(await broker.logStart()).toBeGreaterThanOrEqual(page.floor);
       expect((await broker.history(TABLE, { limit: 10 })).events).toEqual([]);
+    });
+
+    it("takes nothing from the log's beginning but by age and size", async () => {
+      const broker = await storage.open({ maxMessages: 5 });
+      expect(await broker.logStart()).toBe(0);
+      const first = await say(broker, TABLE, "the oldest");
+      await sayMany(broker, LOBBY, 50);
+      expect(await broker.logStart()).toBe(first.seq - 1);
     });
 
     it("does not count deleted events as dropped", async () => {

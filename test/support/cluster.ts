@@ -118,7 +118,7 @@ export class Cluster implements Topology {
   async #launch(name: string, role: string, env: Readonly<Record<string, string>>): Promise<ProductProcess> {
     const started = await ProductProcess.start({
       args: [role],
-      env: { NATS_URL: this.nats.urls.join(","), ...this.#env, ...env, ...this.#ports.get(name) },
+      env: { NATS_URL: this.nats.urls.join(","), DRAIN_SECONDS: "1", ...this.#env, ...env, ...this.#ports.get(name) },
     });
     const { edge, rpc, ops } = started.addresses;
     const port = (variable: string, url: string | undefined) =>

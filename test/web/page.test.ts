@@ -115,7 +115,7 @@ describe("the page", () => {
     expect(await ann.page.getByRole("button", { name: "Send" }).isDisabled()).toBe(true);
     await address.fill("https://images.example.com/a.svg");
     await ann.say("look at this");
-    await ann.sees("from images.example.com");
+    await ann.sees("images.example.com");
     expect(loads).toEqual([]);
     await ann.log.getByRole("button", { name: "Show" }).click();
     await ann.log.getByRole("img", { name: "Picture from Ann" }).waitFor();

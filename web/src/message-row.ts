@@ -161,7 +161,7 @@ function pictureBox(url: string, author: string): HTMLElement | undefined {
   };
   box.append(
     icon("image"),
-    h("span", {}, h("strong", {}, "Picture"), h("span", { class: "faint" }, `from ${host}`)),
+    h("span", {}, h("strong", {}, "Picture from"), h("span", { class: "faint" }, host)),
     h("button", { class: "button small", type: "button", onclick: load }, "Show"),
   );
   return box;

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/admin_service.proto.
  */
 export const file_baccarat_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9iYWNjYXJhdC92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtiYWNjYXJhdC52MSJqChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDdWlkGAMgASgJEg8KB3Jvb21faWQYBCABKAkSDwoHZWRnZV9pZBgFIAEoCSJUChNMaXN0Q2xpZW50c1Jlc3BvbnNlEiQKB2NsaWVudHMYASADKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlsKGERpc2Nvbm5lY3RDbGllbnRzUmVxdWVzdBILCgN1aWQYASABKAkSEQoJY2xpZW50X2lkGAIgASgJEg8KB2VkZ2VfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjEKGURpc2Nvbm5lY3RDbGllbnRzUmVzcG9uc2USFAoMZGlzY29ubmVjdGVkGAEgASgFIhIKEExpc3RFZGdlc1JlcXVlc3QiNQoRTGlzdEVkZ2VzUmVzcG9uc2USIAoFZWRnZXMYASADKAsyES5iYWNjYXJhdC52MS5FZGdlIrMBCgRFZGdlEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVuZXdfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29ubmVjdGlvbnMYBSABKAUSEAoIZHJhaW5pbmcYBiABKAgiKQoWQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJIhkKF0Jyb2FkY2FzdE5vdGljZVJlc3BvbnNlImwKFkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDwoHcm9vbV9pZBgDIAEoCRILCgN1aWQYBCABKAkSDQoFYWN0b3IYBSABKAkiWwoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYmFjY2FyYXQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiEQoPR2V0U3RhdHNSZXF1ZXN0InAKEEdldFN0YXRzUmVzcG9uc2USDwoHY2xpZW50cxgBIAEoBRINCgV1c2VycxgCIAEoBRINCgVyb29tcxgDIAEoBRIPCgdtZW1iZXJzGAQgASgFEg0KBWVkZ2VzGAUgASgFEg0KBWVwb2NoGAYgASgJMq0ECgxBZG1pblNlcnZpY2USVQoLTGlzdENsaWVudHMSHy5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1Jlc3BvbnNlIgOQAgESZAoRRGlzY29ubmVjdENsaWVudHMSJS5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1JlcXVlc3QaJi5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1Jlc3BvbnNlIgASTwoJTGlzdEVkZ2VzEh0uYmFjY2FyYXQudjEuTGlzdEVkZ2VzUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RFZGdlc1Jlc3BvbnNlIgOQAgESXgoPQnJvYWRjYXN0Tm90aWNlEiMuYmFjY2FyYXQudjEuQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBokLmJhY2NhcmF0LnYxLkJyb2FkY2FzdE5vdGljZVJlc3BvbnNlIgASYQoPTGlzdEF1ZGl0RXZlbnRzEiMuYmFjY2FyYXQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLmJhY2NhcmF0LnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgOQAgESTAoIR2V0U3RhdHMSHC5iYWNjYXJhdC52MS5HZXRTdGF0c1JlcXVlc3QaHS5iYWNjYXJhdC52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_google_protobuf_timestamp]);
+  fileDesc("Ch9iYWNjYXJhdC92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtiYWNjYXJhdC52MSJqChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDdWlkGAMgASgJEg8KB3Jvb21faWQYBCABKAkSDwoHZWRnZV9pZBgFIAEoCSJUChNMaXN0Q2xpZW50c1Jlc3BvbnNlEiQKB2NsaWVudHMYASADKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlsKGERpc2Nvbm5lY3RDbGllbnRzUmVxdWVzdBILCgN1aWQYASABKAkSEQoJY2xpZW50X2lkGAIgASgJEg8KB2VkZ2VfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjEKGURpc2Nvbm5lY3RDbGllbnRzUmVzcG9uc2USFAoMZGlzY29ubmVjdGVkGAEgASgFIhIKEExpc3RFZGdlc1JlcXVlc3QiNQoRTGlzdEVkZ2VzUmVzcG9uc2USIAoFZWRnZXMYASADKAsyES5iYWNjYXJhdC52MS5FZGdlIrMBCgRFZGdlEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVuZXdfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29ubmVjdGlvbnMYBSABKAUSEAoIZHJhaW5pbmcYBiABKAgiIwoQRHJhaW5FZGdlUmVxdWVzdBIPCgdlZGdlX2lkGAEgASgJIigKEURyYWluRWRnZVJlc3BvbnNlEhMKC2Nvbm5lY3Rpb25zGAEgASgFIkQKE1Jldm9rZVRva2Vuc1JlcXVlc3QSCwoDdWlkGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJHChRSZXZva2VUb2tlbnNSZXNwb25zZRIvCgtyZXZva2VfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKQoWQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJIhkKF0Jyb2FkY2FzdE5vdGljZVJlc3BvbnNlImwKFkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDwoHcm9vbV9pZBgDIAEoCRILCgN1aWQYBCABKAkSDQoFYWN0b3IYBSABKAkiWwoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYmFjY2FyYXQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiEQoPR2V0U3RhdHNSZXF1ZXN0InAKEEdldFN0YXRzUmVzcG9uc2USDwoHY2xpZW50cxgBIAEoBRINCgV1c2VycxgCIAEoBRINCgVyb29tcxgDIAEoBRIPCgdtZW1iZXJzGAQgASgFEg0KBWVkZ2VzGAUgASgFEg0KBWVwb2NoGAYgASgJMtIFCgxBZG1pblNlcnZpY2USVQoLTGlzdENsaWVudHMSHy5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1Jlc3BvbnNlIgOQAgESZAoRRGlzY29ubmVjdENsaWVudHMSJS5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1JlcXVlc3QaJi5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1Jlc3BvbnNlIgASTwoJTGlzdEVkZ2VzEh0uYmFjY2FyYXQudjEuTGlzdEVkZ2VzUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RFZGdlc1Jlc3BvbnNlIgOQAgESTAoJRHJhaW5FZGdlEh0uYmFjY2FyYXQudjEuRHJhaW5FZGdlUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkRyYWluRWRnZVJlc3BvbnNlIgASVQoMUmV2b2tlVG9rZW5zEiAuYmFjY2FyYXQudjEuUmV2b2tlVG9rZW5zUmVxdWVzdBohLmJhY2NhcmF0LnYxLlJldm9rZVRva2Vuc1Jlc3BvbnNlIgASXgoPQnJvYWRjYXN0Tm90aWNlEiMuYmFjY2FyYXQudjEuQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBokLmJhY2NhcmF0LnYxLkJyb2FkY2FzdE5vdGljZVJlc3BvbnNlIgASYQoPTGlzdEF1ZGl0RXZlbnRzEiMuYmFjY2FyYXQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLmJhY2NhcmF0LnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgOQAgESTAoIR2V0U3RhdHMSHC5iYWNjYXJhdC52MS5HZXRTdGF0c1JlcXVlc3QaHS5iYWNjYXJhdC52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_google_protobuf_timestamp]);
 
 /**
  * ListClientsRequest is the request of ListClients.
@@ -252,6 +252,104 @@ export const EdgeSchema: GenMessage<Edge> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_admin_service, 6);
 
 /**
+ * DrainEdgeRequest is the request of DrainEdge.
+ *
+ * @generated from message baccarat.v1.DrainEdgeRequest
+ */
+export type DrainEdgeRequest = Message<"baccarat.v1.DrainEdgeRequest"> & {
+  /**
+   * The edge, as ListEdges shows it; one that is not alive is invalid_argument.
+   *
+   * @generated from field: string edge_id = 1;
+   */
+  edgeId: string;
+};
+
+/**
+ * Describes the message baccarat.v1.DrainEdgeRequest.
+ * Use `create(DrainEdgeRequestSchema)` to create a new message.
+ */
+export const DrainEdgeRequestSchema: GenMessage<DrainEdgeRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 7);
+
+/**
+ * DrainEdgeResponse is the response of DrainEdge.
+ *
+ * @generated from message baccarat.v1.DrainEdgeResponse
+ */
+export type DrainEdgeResponse = Message<"baccarat.v1.DrainEdgeResponse"> & {
+  /**
+   * Connections the edge held when it last renewed its lease.
+   *
+   * @generated from field: int32 connections = 1;
+   */
+  connections: number;
+};
+
+/**
+ * Describes the message baccarat.v1.DrainEdgeResponse.
+ * Use `create(DrainEdgeResponseSchema)` to create a new message.
+ */
+export const DrainEdgeResponseSchema: GenMessage<DrainEdgeResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 8);
+
+/**
+ * RevokeTokensRequest is the request of RevokeTokens. Exactly one of uid and token_id is required.
+ *
+ * @generated from message baccarat.v1.RevokeTokensRequest
+ */
+export type RevokeTokensRequest = Message<"baccarat.v1.RevokeTokensRequest"> & {
+  /**
+   * All tokens of this user that were issued until now, by their `iat`; one without `iat` counts as issued before.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+
+  /**
+   * The token of this id (`jti`), 1–128 characters of printable ASCII.
+   *
+   * @generated from field: string token_id = 2;
+   */
+  tokenId: string;
+
+  /**
+   * Why, at most 256 characters; for the audit log.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message baccarat.v1.RevokeTokensRequest.
+ * Use `create(RevokeTokensRequestSchema)` to create a new message.
+ */
+export const RevokeTokensRequestSchema: GenMessage<RevokeTokensRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 9);
+
+/**
+ * RevokeTokensResponse is the response of RevokeTokens.
+ *
+ * @generated from message baccarat.v1.RevokeTokensResponse
+ */
+export type RevokeTokensResponse = Message<"baccarat.v1.RevokeTokensResponse"> & {
+  /**
+   * From when on a user's token must have been issued to be good again.
+   *
+   * @generated from field: google.protobuf.Timestamp revoke_time = 1;
+   */
+  revokeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.RevokeTokensResponse.
+ * Use `create(RevokeTokensResponseSchema)` to create a new message.
+ */
+export const RevokeTokensResponseSchema: GenMessage<RevokeTokensResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 10);
+
+/**
  * BroadcastNoticeRequest is the request of BroadcastNotice.
  *
  * @generated from message baccarat.v1.BroadcastNoticeRequest
@@ -270,7 +368,7 @@ export type BroadcastNoticeRequest = Message<"baccarat.v1.BroadcastNoticeRequest
  * Use `create(BroadcastNoticeRequestSchema)` to create a new message.
  */
 export const BroadcastNoticeRequestSchema: GenMessage<BroadcastNoticeRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 7);
+  messageDesc(file_baccarat_v1_admin_service, 11);
 
 /**
  * BroadcastNoticeResponse is the response of BroadcastNotice.
@@ -285,7 +383,7 @@ export type BroadcastNoticeResponse = Message<"baccarat.v1.BroadcastNoticeRespon
  * Use `create(BroadcastNoticeResponseSchema)` to create a new message.
  */
 export const BroadcastNoticeResponseSchema: GenMessage<BroadcastNoticeResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 8);
+  messageDesc(file_baccarat_v1_admin_service, 12);
 
 /**
  * ListAuditEventsRequest is the request of ListAuditEvents.
@@ -334,7 +432,7 @@ export type ListAuditEventsRequest = Message<"baccarat.v1.ListAuditEventsRequest
  * Use `create(ListAuditEventsRequestSchema)` to create a new message.
  */
 export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 9);
+  messageDesc(file_baccarat_v1_admin_service, 13);
 
 /**
  * ListAuditEventsResponse is the response of ListAuditEvents.
@@ -362,7 +460,7 @@ export type ListAuditEventsResponse = Message<"baccarat.v1.ListAuditEventsRespon
  * Use `create(ListAuditEventsResponseSchema)` to create a new message.
  */
 export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 10);
+  messageDesc(file_baccarat_v1_admin_service, 14);
 
 /**
  * GetStatsRequest is the request of GetStats.
@@ -377,7 +475,7 @@ export type GetStatsRequest = Message<"baccarat.v1.GetStatsRequest"> & {
  * Use `create(GetStatsRequestSchema)` to create a new message.
  */
 export const GetStatsRequestSchema: GenMessage<GetStatsRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 11);
+  messageDesc(file_baccarat_v1_admin_service, 15);
 
 /**
  * GetStatsResponse is the response of GetStats.
@@ -433,7 +531,7 @@ export type GetStatsResponse = Message<"baccarat.v1.GetStatsResponse"> & {
  * Use `create(GetStatsResponseSchema)` to create a new message.
  */
 export const GetStatsResponseSchema: GenMessage<GetStatsResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 12);
+  messageDesc(file_baccarat_v1_admin_service, 16);
 
 /**
  * AdminService is for operators: who is connected, which edges run, and words to everyone. Reads need scope `read`,
@@ -471,6 +569,28 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListEdgesRequestSchema;
     output: typeof ListEdgesResponseSchema;
+  },
+  /**
+   * DrainEdge sends the clients of an edge elsewhere, spread over its DRAIN_SECONDS: it takes nobody in any more, is not
+   * ready, and closes who is still there at the end with 1012. It stays so until its process is restarted.
+   *
+   * @generated from rpc baccarat.v1.AdminService.DrainEdge
+   */
+  drainEdge: {
+    methodKind: "unary";
+    input: typeof DrainEdgeRequestSchema;
+    output: typeof DrainEdgeResponseSchema;
+  },
+  /**
+   * RevokeTokens takes back a user's tokens, or one of them: on every edge within 1 s connections that came with them are
+   * closed with 4501 and logins with them are refused. It is forgotten after seven days: issue tokens for less.
+   *
+   * @generated from rpc baccarat.v1.AdminService.RevokeTokens
+   */
+  revokeTokens: {
+    methodKind: "unary";
+    input: typeof RevokeTokensRequestSchema;
+    output: typeof RevokeTokensResponseSchema;
   },
   /**
    * BroadcastNotice pushes a `notice` frame to every connection.

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/control.proto.
  */
 export const file_baccarat_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("ChliYWNjYXJhdC92MS9jb250cm9sLnByb3RvEgtiYWNjYXJhdC52MSI+CgpSb29tUmVjb3JkEh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEg8KB2RlbGV0ZWQYAiABKAgi9QEKC01lbWJlckVudHJ5Eg8KB3Jvb21faWQYASABKAkSJQoHcHJvZmlsZRgCIAEoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUSEQoJY2xpZW50X2lkGAMgASgJEhMKC2luY2FybmF0aW9uGAQgASgJEi4KCmVudGVyX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB2V2aWN0ZWQYBiABKAsyFS5iYWNjYXJhdC52MS5FdmljdGlvbhIuCgp3cml0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCImCghFdmljdGlvbhIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkigwEKC0NsaWVudEVudHJ5EiMKBmNsaWVudBgBIAEoCzITLmJhY2NhcmF0LnYxLkNsaWVudBITCgtpbmNhcm5hdGlvbhgCIAEoCRIUCgxzZXNzaW9uX2hhc2gYAyABKAkSJAoGY2xvc2VkGAQgASgLMhQuYmFjY2FyYXQudjEuQ2xvc3VyZSItCgdDbG9zdXJlEhIKCmNsb3NlX2NvZGUYASABKAUSDgoGcmVhc29uGAIgASgJIrgBCglFZGdlTGVhc2USDwoHZWRnZV9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZW5ld190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjb25uZWN0aW9ucxgFIAEoBRIQCghkcmFpbmluZxgGIAEoCCJMCglFZGdlRmVuY2USDwoHZWRnZV9pZBgBIAEoCRIuCgpmZW5jZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJkCgpVc2VyUmVjb3JkEiUKB3Byb2ZpbGUYASABKAsyFC5iYWNjYXJhdC52MS5Qcm9maWxlEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ0CgxDdXJzb3JSZWNvcmQSDQoFZXBvY2gYASABKAkSCwoDc2VxGAIgASgEEiYKBWFoZWFkGAMgAygLMhcuYmFjY2FyYXQudjEuQ3Vyc29ySGVhZBIRCgljbGllbnRfaWQYBCABKAkSDQoFZW5kZWQYBSABKAgiKgoKQ3Vyc29ySGVhZBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI+CgtCbG9ja1JlY29yZBIvCgtjcmVhdGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSQoMTm90aWNlUmVjb3JkEg8KB21lc3NhZ2UYASABKAkSKAoEc2VudBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKgoJQmFuUmVjb3JkEh0KA2JhbhgBIAEoCzIQLmJhY2NhcmF0LnYxLkJhbiJQCgpNdXRlUmVjb3JkEh8KBG11dGUYASABKAsyES5iYWNjYXJhdC52MS5NdXRlEiEKBmxpZnRlZBgCIAEoCzIRLmJhY2NhcmF0LnYxLkxpZnQiIgoETGlmdBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkiPwoQSW52aXRhdGlvblJlY29yZBIrCgppbnZpdGF0aW9uGAEgASgLMhcuYmFjY2FyYXQudjEuSW52aXRhdGlvbiI1CgtBdWRpdFJlY29yZBImCgVldmVudBgBIAEoCzIXLmJhY2NhcmF0LnYxLkF1ZGl0RXZlbnRiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_timestamp]);
+  fileDesc("ChliYWNjYXJhdC92MS9jb250cm9sLnByb3RvEgtiYWNjYXJhdC52MSI+CgpSb29tUmVjb3JkEh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEg8KB2RlbGV0ZWQYAiABKAgi9QEKC01lbWJlckVudHJ5Eg8KB3Jvb21faWQYASABKAkSJQoHcHJvZmlsZRgCIAEoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUSEQoJY2xpZW50X2lkGAMgASgJEhMKC2luY2FybmF0aW9uGAQgASgJEi4KCmVudGVyX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB2V2aWN0ZWQYBiABKAsyFS5iYWNjYXJhdC52MS5FdmljdGlvbhIuCgp3cml0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCImCghFdmljdGlvbhIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkigwEKC0NsaWVudEVudHJ5EiMKBmNsaWVudBgBIAEoCzITLmJhY2NhcmF0LnYxLkNsaWVudBITCgtpbmNhcm5hdGlvbhgCIAEoCRIUCgxzZXNzaW9uX2hhc2gYAyABKAkSJAoGY2xvc2VkGAQgASgLMhQuYmFjY2FyYXQudjEuQ2xvc3VyZSItCgdDbG9zdXJlEhIKCmNsb3NlX2NvZGUYASABKAUSDgoGcmVhc29uGAIgASgJIrgBCglFZGdlTGVhc2USDwoHZWRnZV9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZW5ld190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjb25uZWN0aW9ucxgFIAEoBRIQCghkcmFpbmluZxgGIAEoCCJMCglFZGdlRmVuY2USDwoHZWRnZV9pZBgBIAEoCRIuCgpmZW5jZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI7CglFZGdlRHJhaW4SLgoKZHJhaW5fdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiZAoKVXNlclJlY29yZBIlCgdwcm9maWxlGAEgASgLMhQuYmFjY2FyYXQudjEuUHJvZmlsZRIvCgtjcmVhdGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAidAoMQ3Vyc29yUmVjb3JkEg0KBWVwb2NoGAEgASgJEgsKA3NlcRgCIAEoBBImCgVhaGVhZBgDIAMoCzIXLmJhY2NhcmF0LnYxLkN1cnNvckhlYWQSEQoJY2xpZW50X2lkGAQgASgJEg0KBWVuZGVkGAUgASgIIioKCkN1cnNvckhlYWQSDwoHcm9vbV9pZBgBIAEoCRILCgNzZXEYAiABKAQiPgoLQmxvY2tSZWNvcmQSLwoLY3JlYXRlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkMKEFJldm9jYXRpb25SZWNvcmQSLwoLcmV2b2tlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkkKDE5vdGljZVJlY29yZBIPCgdtZXNzYWdlGAEgASgJEigKBHNlbnQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIioKCUJhblJlY29yZBIdCgNiYW4YASABKAsyEC5iYWNjYXJhdC52MS5CYW4iUAoKTXV0ZVJlY29yZBIfCgRtdXRlGAEgASgLMhEuYmFjY2FyYXQudjEuTXV0ZRIhCgZsaWZ0ZWQYAiABKAsyES5iYWNjYXJhdC52MS5MaWZ0IiIKBExpZnQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJIj8KEEludml0YXRpb25SZWNvcmQSKwoKaW52aXRhdGlvbhgBIAEoCzIXLmJhY2NhcmF0LnYxLkludml0YXRpb24iNQoLQXVkaXRSZWNvcmQSJgoFZXZlbnQYASABKAsyFy5iYWNjYXJhdC52MS5BdWRpdEV2ZW50YgZwcm90bzM", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_timestamp]);
 
 /**
  * RoomRecord is stored under room.<room>.
@@ -294,6 +294,27 @@ export const EdgeFenceSchema: GenMessage<EdgeFence> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_control, 6);
 
 /**
+ * EdgeDrain is stored under drain.<incarnation>: an operator sends this run's clients elsewhere.
+ *
+ * @generated from message baccarat.v1.EdgeDrain
+ */
+export type EdgeDrain = Message<"baccarat.v1.EdgeDrain"> & {
+  /**
+   * When it was decided.
+   *
+   * @generated from field: google.protobuf.Timestamp drain_time = 1;
+   */
+  drainTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.EdgeDrain.
+ * Use `create(EdgeDrainSchema)` to create a new message.
+ */
+export const EdgeDrainSchema: GenMessage<EdgeDrain> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 7);
+
+/**
  * UserRecord is stored under user.<uid>: this user has existed.
  *
  * @generated from message baccarat.v1.UserRecord
@@ -319,7 +340,7 @@ export type UserRecord = Message<"baccarat.v1.UserRecord"> & {
  * Use `create(UserRecordSchema)` to create a new message.
  */
 export const UserRecordSchema: GenMessage<UserRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 7);
+  messageDesc(file_baccarat_v1_control, 8);
 
 /**
  * CursorRecord is stored under cursor.<uid>: up to where the user was given direct messages. Written by edges.
@@ -368,7 +389,7 @@ export type CursorRecord = Message<"baccarat.v1.CursorRecord"> & {
  * Use `create(CursorRecordSchema)` to create a new message.
  */
 export const CursorRecordSchema: GenMessage<CursorRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 8);
+  messageDesc(file_baccarat_v1_control, 9);
 
 /**
  * CursorHead is up to where a user was given one conversation.
@@ -396,7 +417,7 @@ export type CursorHead = Message<"baccarat.v1.CursorHead"> & {
  * Use `create(CursorHeadSchema)` to create a new message.
  */
 export const CursorHeadSchema: GenMessage<CursorHead> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 9);
+  messageDesc(file_baccarat_v1_control, 10);
 
 /**
  * BlockRecord is stored under block.<uid>.<other>: the user takes no direct messages of the other.
@@ -417,7 +438,28 @@ export type BlockRecord = Message<"baccarat.v1.BlockRecord"> & {
  * Use `create(BlockRecordSchema)` to create a new message.
  */
 export const BlockRecordSchema: GenMessage<BlockRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 10);
+  messageDesc(file_baccarat_v1_control, 11);
+
+/**
+ * RevocationRecord is stored under revoked.user.<uid> or revoked.token.<token id>, for seven days.
+ *
+ * @generated from message baccarat.v1.RevocationRecord
+ */
+export type RevocationRecord = Message<"baccarat.v1.RevocationRecord"> & {
+  /**
+   * When it was decided: tokens of the user that were issued later are good.
+   *
+   * @generated from field: google.protobuf.Timestamp revoke_time = 1;
+   */
+  revokeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.RevocationRecord.
+ * Use `create(RevocationRecordSchema)` to create a new message.
+ */
+export const RevocationRecordSchema: GenMessage<RevocationRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 12);
 
 /**
  * NoticeRecord is stored under notice: the latest words to everyone.
@@ -445,7 +487,7 @@ export type NoticeRecord = Message<"baccarat.v1.NoticeRecord"> & {
  * Use `create(NoticeRecordSchema)` to create a new message.
  */
 export const NoticeRecordSchema: GenMessage<NoticeRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 11);
+  messageDesc(file_baccarat_v1_control, 13);
 
 /**
  * BanRecord is stored under ban.<room>.<uid>. Entries of the user that come later in the log do not count, unless they
@@ -467,7 +509,7 @@ export type BanRecord = Message<"baccarat.v1.BanRecord"> & {
  * Use `create(BanRecordSchema)` to create a new message.
  */
 export const BanRecordSchema: GenMessage<BanRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 12);
+  messageDesc(file_baccarat_v1_control, 14);
 
 /**
  * MuteRecord is stored under mute.<room>.<uid>.
@@ -495,7 +537,7 @@ export type MuteRecord = Message<"baccarat.v1.MuteRecord"> & {
  * Use `create(MuteRecordSchema)` to create a new message.
  */
 export const MuteRecordSchema: GenMessage<MuteRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 13);
+  messageDesc(file_baccarat_v1_control, 15);
 
 /**
  * Lift says that something no longer holds.
@@ -523,7 +565,7 @@ export type Lift = Message<"baccarat.v1.Lift"> & {
  * Use `create(LiftSchema)` to create a new message.
  */
 export const LiftSchema: GenMessage<Lift> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 14);
+  messageDesc(file_baccarat_v1_control, 16);
 
 /**
  * InvitationRecord is stored under invite.<room>.<uid>.
@@ -544,7 +586,7 @@ export type InvitationRecord = Message<"baccarat.v1.InvitationRecord"> & {
  * Use `create(InvitationRecordSchema)` to create a new message.
  */
 export const InvitationRecordSchema: GenMessage<InvitationRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 15);
+  messageDesc(file_baccarat_v1_control, 17);
 
 /**
  * AuditRecord is stored under audit.<id>: the order of the log is that of the acts.
@@ -565,5 +607,5 @@ export type AuditRecord = Message<"baccarat.v1.AuditRecord"> & {
  * Use `create(AuditRecordSchema)` to create a new message.
  */
 export const AuditRecordSchema: GenMessage<AuditRecord> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_control, 16);
+  messageDesc(file_baccarat_v1_control, 18);
 

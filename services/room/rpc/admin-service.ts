@@ -1,10 +1,15 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AdminService } from "../../../gen/baccarat/v1/admin_service_pb.ts";
+import { AuditAction } from "../../../gen/baccarat/v1/moderation_pb.ts";
+import { senderUid } from "../../auth.ts";
 import type { ControlPlane } from "../control-plane.ts";
-import { optional, parsedRoomId, parsedUid } from "./decode.ts";
+import { callerKey } from "./credentials.ts";
+import { optional, parsedRevocation, parsedRoomId, parsedUid } from "./decode.ts";
 
 /** baccarat.v1.AdminService over the control plane. */
-export function adminService({ clients, edges, notices }: ControlPlane): ServiceImpl<typeof AdminService> {
+export function adminService(controlPlane: ControlPlane): ServiceImpl<typeof AdminService> {
+  const { clients, edges, notices, moderating, revocations } = controlPlane;
+  const { audit } = moderating;
   return {
     listClients({ pageSize, pageToken, uid, roomId, edgeId }) {
       const page = clients.list({
@@ -16,18 +21,45 @@ export function adminService({ clients, edges, notices }: ControlPlane): Service
       });
       return { ...page, clients: [...page.clients] };
     },
-    async disconnectClients({ uid, clientId, edgeId, reason }) {
+    async disconnectClients({ uid, clientId, edgeId, reason }, { values }) {
       const filter = {
         uid: optional(uid, parsedUid),
         clientId: optional(clientId, String),
         edgeId: optional(edgeId, String),
       };
-      return { disconnected: await clients.disconnect(filter, reason) };
+      const actor = senderUid(values.get(callerKey));
+      const given = Object.entries({ client_id: clientId, edge_id: edgeId }).filter(([, value]) => value !== "");
+      const record = (count: number): Promise<void> => {
+        const facts = { ...Object.fromEntries(given), connections: String(count) };
+        return audit.record({ action: AuditAction.DISCONNECT, actor, uid, reason, facts });
+      };
+      return { disconnected: await clients.disconnect(filter, reason, record) };
     },
     listEdges: () => ({ edges: edges.list() }),
-    async broadcastNotice({ message }) {
-      await notices.broadcast(message);
+    async drainEdge({ edgeId }, { values }) {
+      const actor = senderUid(values.get(callerKey));
+      const record = () => audit.record({ action: AuditAction.DRAIN_EDGE, actor, facts: { edge_id: edgeId } });
+      return { connections: await edges.drain(edgeId, record) };
+    },
+    async revokeTokens({ uid, tokenId, reason }, { values }) {
+      const actor = senderUid(values.get(callerKey));
+      return { revokeTime: await revocations.revoke(actor, parsedRevocation(uid, tokenId), reason) };
+    },
+    async broadcastNotice({ message }, { values }) {
+      const actor = senderUid(values.get(callerKey));
+      const record = () => audit.record({ action: AuditAction.NOTICE, actor, reason: message });
+      await notices.broadcast(message, record);
       return {};
+    },
+    listAuditEvents({ pageSize, pageToken, roomId, uid, actor }) {
+      const page = audit.list({
+        pageSize,
+        pageToken,
+        room: optional(roomId, parsedRoomId),
+        uid: optional(uid, parsedUid),
+        actor: optional(actor, String),
+      });
+      return { ...page, events: [...page.events] };
     },
     getStats: () => edges.stats(),
   };

@@ -2,8 +2,10 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Position } from "../../../gen/baccarat/v1/event_pb.ts";
 import type { WatchRoomRequest } from "../../../gen/baccarat/v1/room_service_pb.ts";
+import type { RevokedKey } from "../../control-keys.ts";
 import { RoomError } from "../../errors.ts";
 import { directUsers, parseRoomId, parseUid, type RoomId, type Uid } from "../../ids.ts";
+import { isTokenId } from "../../tokens.ts";
 import type { WatchTarget } from "../watch.ts";
 
 /** The room a request names. @throws RoomError invalid_argument. */
@@ -37,6 +39,13 @@ export function parsedPosition(value: Position | undefined, field: string): Posi
 /** The user a request names. @throws RoomError invalid_argument. */
 export function parsedUid(value: string, field = "uid"): Uid {
   return parseUid(value) ?? invalid(field, "must be 1 to 64 of A-Z a-z 0-9 _ . @ | -");
+}
+
+/** Whose tokens, or which one, a request takes back. @throws RoomError invalid_argument. */
+export function parsedRevocation(uid: string, tokenId: string): RevokedKey {
+  if ((uid === "") === (tokenId === "")) return invalid("uid", "or token_id is needed, not both");
+  if (uid !== "") return { uid: parsedUid(uid) };
+  return isTokenId(tokenId) ? { tokenId } : invalid("token_id", "must be 1 to 128 characters of printable ASCII");
 }
 
 /** The parsed value, undefined for the empty string, which is how proto3 says that nothing was given. */

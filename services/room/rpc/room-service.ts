@@ -21,36 +21,30 @@ import {
   parsedSeq,
   parsedTarget,
   parsedUid,
-  required,
 } from "./decode.ts";
+import { roomModeration } from "./room-moderation.ts";
 
 /** baccarat.v1.RoomService over the control plane. */
 export function roomService(controlPlane: ControlPlane): ServiceImpl<typeof RoomService> {
   const { rooms, membership, messages, history, watches, publishStreams } = controlPlane;
+  const { blocks } = controlPlane.direct;
   return {
-    async createRoom(request) {
-      const room = required(request.room, "room");
-      return { room: await rooms.create(parsedRoomId(room.roomId, "room.room_id"), room) };
-    },
+    ...roomModeration(controlPlane),
     getRoom: ({ roomId }) => ({ room: rooms.get(parsedRoomId(roomId)) }),
     listRooms(request) {
       const page = rooms.list(request);
       return { ...page, rooms: [...page.rooms] };
     },
-    async updateRoom(request) {
-      const room = required(request.room, "room");
-      return { room: await rooms.update(parsedRoomId(room.roomId, "room.room_id"), room, request.updateMask) };
-    },
-    async deleteRoom({ roomId }) {
-      await rooms.delete(parsedRoomId(roomId));
-      return {};
-    },
     listMembers({ roomId, ...asked }) {
       const page = membership.page(parsedRoomId(roomId), asked);
       return { ...page, members: [...page.members] };
     },
-    async kickMember({ roomId, uid, reason }, { values }) {
-      await membership.kick(parsedRoomId(roomId), parsedUid(uid), reason, senderUid(values.get(callerKey)));
+    async blockUser({ uid, blockedUid }, { values }) {
+      await blocks.block(parsedUid(uid), parsedUid(blockedUid, "blocked_uid"), senderUid(values.get(callerKey)));
+      return {};
+    },
+    async unblockUser({ uid, blockedUid }, { values }) {
+      await blocks.unblock(parsedUid(uid), parsedUid(blockedUid, "blocked_uid"), senderUid(values.get(callerKey)));
       return {};
     },
     sendMessage: (request, { values }) => messages.send(values.get(callerKey), sendRequest(request)),

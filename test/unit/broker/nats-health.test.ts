@@ -70,9 +70,9 @@ describe("health", () => {
 
 describe("versionWarning", () => {
   it("warns of old servers in a cluster", () => {
-    expect(versionWarning("2.9.10", true)).toContain("2.9.21 or newer is recommended");
-    expect(versionWarning("2.9.20", true)).toBeDefined();
-    for (const version of ["2.9.21", "2.10.0", "2.15.2", "3.0.0"])
+    expect(versionWarning("2.9.10", true)).toContain("2.12.0 or newer is recommended");
+    expect(versionWarning("2.11.9", true)).toBeDefined();
+    for (const version of ["2.12.0", "2.15.2", "3.0.0"])
       expect(versionWarning(version, true)).toBeUndefined();
     expect(versionWarning("2.9.10", false)).toBeUndefined();
   });

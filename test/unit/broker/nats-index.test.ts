@@ -102,6 +102,16 @@ describe("RoomIndex", () => {
     expect(index.window("a")).toEqual({ seqs: [9], floor: 1 });
   });
 
+  it("does not judge a gap by what was told of the log before the gap was found", () => {
+    const index = indexOf();
+    index.add("a", 1);
+    const early = index.mark();
+    index.add("a", 9);
+    index.settle(1, early);
+    index.settle(9);
+    expect(index.window("b").floor).toBe(8);
+  });
+
   it("ignores a deletion that names an event to come", () => {
     const index = indexOf();
     index.add("a", 1);

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalAddress, clientAddress, trustedProxies, UNKNOWN_ADDRESS } from "../../../edge/client-address.ts";
+import {
+  canonicalAddress,
+  clientAddress,
+  networkOf,
+  trustedProxies,
+  UNKNOWN_ADDRESS,
+} from "../../../edge/client-address.ts";
 import { cidr } from "../../../services/config-values.ts";
 
 const trusted = trustedProxies(["10.0.0.0/8", "127.0.0.1", "fd00::/8"].map(cidr));
@@ -59,5 +65,20 @@ describe("canonicalAddress", () => {
     ["localhost", undefined],
   ])("%s is %s", (text, expected) => {
     expect(canonicalAddress(text)).toBe(expected);
+  });
+});
+
+describe("networkOf", () => {
+  it.each([
+    ["192.0.2.1", "192.0.2.1"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2::6", "2001:db8:1:2::/64"],
+    ["2001:db8::6", "2001:db8:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+    ["::", "0:0:0:0::/64"],
+    ["fe80::", "fe80:0:0:0::/64"],
+    [UNKNOWN_ADDRESS, UNKNOWN_ADDRESS],
+  ])("%s is counted as %s", (address, expected) => {
+    expect(networkOf(address)).toBe(expected);
   });
 });

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Connection, type ConnectionHost } from "../../../edge/connection.ts";
+import { ExpiryWheel } from "../../../edge/expiry-wheel.ts";
 import { FanOut } from "../../../edge/fan-out.ts";
 import { Heartbeat } from "../../../edge/heartbeat.ts";
 import type { Authenticator, Identity } from "../../../edge/identity.ts";
+import { RateLimits } from "../../../edge/rate-limits.ts";
 import { RoomError } from "../../../services/errors.ts";
 import type { Uid } from "../../../services/ids.ts";
 import { DEFAULT_LIMITS } from "../../../services/limits.ts";
@@ -16,7 +18,7 @@ const ANN: Identity = {
   session: "",
   sessionHash: "",
   provisional: false,
-  expiresAtMs: undefined,
+  token: undefined,
 };
 
 /** Lets in whoever knows the token. */
@@ -36,15 +38,20 @@ async function open(bearer?: string) {
   const events: string[] = [];
   const fanOut = new FanOut();
   const heartbeat = new Heartbeat();
+  const expiries = new ExpiryWheel();
   const host: ConnectionHost = {
     limits: DEFAULT_LIMITS,
     fanOut,
     heartbeat,
+    expiries,
     authenticator: TOKENS,
+    userRates: new RateLimits({ perSecond: 1_000, burst: 1_000, maxWaitMs: 0 }),
     metrics: new Metrics(),
     log: quietLog(),
-    welcome: (connection, { user }, id) => connection.send(JSON.stringify({ type: "welcome", id, payload: user.uid })),
-    onOpen: () => {
+    welcome: () => undefined,
+    onOpen: (connection, greeting) => {
+      const { uid } = connection.user;
+      connection.send(JSON.stringify({ type: "welcome", id: greeting?.id, payload: uid }));
       events.push("open");
       return Promise.resolve();
     },
@@ -65,6 +72,7 @@ async function open(bearer?: string) {
   const connection = new Connection({ id: "c1", ...pair, accepted, host });
   onTestFinished(() => {
     heartbeat.close();
+    expiries.close();
     fanOut.close();
   });
   void connection.start();
@@ -83,13 +91,11 @@ describe("a connection that must log in", () => {
   it("answers nothing else before, and takes part afterwards", async () => {
     const { events, answers, send } = await open();
     send("ping", "1");
-    send("login", "2", { token: "bad" });
     send("login", "3", { token: "good" });
     send("ping", "4");
-    await eventually("the ping after the login", () => events.length === 2 && answers().length === 3);
+    await eventually("the ping after the login", () => events.length === 2 && answers().length === 2);
     expect(answers().map(({ type, id, payload }) => `${type} ${id} ${payload.code ?? payload}`)).toEqual([
       "error 1 unauthenticated",
-      "error 2 unauthenticated",
       "welcome 3 ann",
     ]);
     expect(events).toEqual(["open", "ping"]);
@@ -107,6 +113,29 @@ describe("a connection that must log in", () => {
     const { events, closed } = await open("forged");
     expect(await closed).toBe(4501);
     expect(events).toEqual(["end 4501"]);
+  });
+
+  it("is answered and then closed for good when its login is refused", async () => {
+    const { events, answers, send, closed } = await open();
+    send("login", "1", { token: "bad" });
+    expect(await closed).toBe(4501);
+    expect(answers().map(({ type, id, payload }) => `${type} ${id} ${payload.code}`)).toEqual([
+      "error 1 unauthenticated",
+    ]);
+    expect(events).toEqual(["end 4501"]);
+  });
+
+  it("is closed 30 s after its token has expired, unless it brought another", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
+    const { connection, events, closed } = await open("good");
+    await eventually("the connection to take part", () => events.length === 1);
+    const until = (ms: number) => ({ ...ANN, token: { tokenId: "", issuedAtMs: 0, expiresAtMs: Date.now() + ms } });
+    connection.relogin(until(5_000));
+    connection.relogin(until(10_000));
+    vi.advanceTimersByTime(39_000);
+    expect(connection.isOpen).toBe(true);
+    vi.advanceTimersByTime(2_000);
+    expect(await closed).toBe(4005);
   });
 
   it("is closed when it does not log in within 10 s", async () => {

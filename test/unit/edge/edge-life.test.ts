@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Edge } from "../../../edge/edge.ts";
+import type { Service } from "../../../services/auth.ts";
 import { controlKeys } from "../../../services/control-keys.ts";
 import { parseUid } from "../../../services/ids.ts";
 import { edgeTransport } from "../../../services/room/rpc/routes.ts";
@@ -128,7 +129,9 @@ describe("decisions", () => {
     const room = newRoom();
     const watcher = await member(room);
     const ann = await member(room, other);
-    await product.controlPlane.membership.kick(roomId(room), uidOf(ann), "enough", "service:test");
+    const { moderation } = product.controlPlane.moderating;
+    const service: Service = { kind: "service", name: "test", scopes: new Set(["admin"]) };
+    await moderation.kick(service, { room: roomId(room) }, { uid: uidOf(ann), reason: "enough" });
     const { payload } = await ann.next("room_left", undefined, { withinMs: DECISION_MS });
     expect(payload).toEqual({ room_id: room, reason: expect.any(String), by: "service:test" });
     expect(await reason(ann.say(room, "still here?"))).toBe("not_a_member");
@@ -330,7 +333,7 @@ describe("an edge", () => {
     const acks = Array.from({ length: 20 }, (_, n) => ann.say(room, `m${n}`));
     await eventually("the first one to be stored", () => watcher.all("new_message").length > 0);
     const stopped = stopping.close();
-    expect(stopping.notReady()).toEqual(["stopping"]);
+    expect(stopping.notReady()).toEqual(["draining"]);
     const settled = await Promise.allSettled(acks);
     expect(await ann.closing()).toMatchObject({ code: 1012 });
     await stopped;

@@ -63,7 +63,13 @@ export class InProcess implements AsyncDisposable {
   }
 
   /** Limits edges have unless told otherwise: tests send faster than people do. */
-  readonly limits = { ...DEFAULT_LIMITS, messagesPerSecond: 10_000, messageBurst: 10_000 };
+  readonly limits = {
+    ...DEFAULT_LIMITS,
+    messagesPerSecond: 10_000,
+    messageBurst: 10_000,
+    messagesPerSecondPerUser: 10_000,
+    messageBurstPerUser: 10_000,
+  };
 
   /** Creates a room that is not as those that nobody configured. */
   async createRoom(id: string, settings: { private?: boolean; frozen?: boolean; slowModeMs?: number }): Promise<void> {

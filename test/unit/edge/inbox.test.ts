@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { parseFrame } from "../../../edge/frames.ts";
-import { type Inbound, Inbox } from "../../../edge/inbox.ts";
+import { type Inbound, Inbox, type InboxOptions } from "../../../edge/inbox.ts";
+import { RateLimits } from "../../../edge/rate-limits.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../services/limits.ts";
 import { eventually } from "../../support/eventually.ts";
 
@@ -15,8 +16,9 @@ class Bench {
   floods = 0;
   readonly #ends = new Map<string, () => void>();
 
-  constructor(limits: Partial<Limits> = FAST) {
+  constructor(limits: Partial<Limits> = FAST, shared?: InboxOptions["shared"]) {
     this.inbox = new Inbox({
+      ...(shared && { shared }),
       limits: { ...DEFAULT_LIMITS, ...limits },
       run: (frame) => this.#run(frame),
       onRefused: (frame, retryAfterMs) => this.refused.push({ id: frame.id, retryAfterMs }),
@@ -158,5 +160,21 @@ describe("an inbox", () => {
     await bench.end("s1");
     expect(bench.started).toEqual(["s1"]);
     expect(finished).toBe(true);
+  });
+
+  it("counts what the user sends over other connections", async () => {
+    const limits = new RateLimits({ perSecond: 1, burst: 3, maxWaitMs: 0 });
+    const other = limits.of(() => "ann");
+    const bench = new Bench(
+      FAST,
+      limits.of(() => "ann"),
+    );
+    bench.inbox.start();
+    bench.push("p1", "p2");
+    other.take(performance.now());
+    bench.push("p3");
+    expect(bench.started).toEqual(["p1", "p2"]);
+    expect(bench.refused).toMatchObject([{ id: "p3" }]);
+    expect(bench.refused[0]?.retryAfterMs).toBeGreaterThan(900);
   });
 });

@@ -11,9 +11,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function openLease(control: ControlStore): Lease {
+function openLease(control: ControlStore, draining = false): Lease {
   const log = quietLog().child({}, { level: "silent" });
-  const lease = new Lease({ control, edgeId: "edge-1", incarnation: "inc-1", connections: () => 7, log });
+  const lease = new Lease({
+    control,
+    edgeId: "edge-1",
+    incarnation: "inc-1",
+    connections: () => 7,
+    draining: () => draining,
+    log,
+  });
   onTestFinished(() => lease.close());
   return lease;
 }
@@ -29,6 +36,13 @@ describe("a lease", () => {
       connections: 7,
       draining: false,
     });
+  });
+
+  it("says when its edge is draining", async () => {
+    const { control } = await openTestBroker();
+    await openLease(control, true).renew();
+    const entry = await control.get(controlKeys.lease("inc-1"));
+    expect(fromBinary(EdgeLeaseSchema, entry?.value ?? new Uint8Array()).draining).toBe(true);
   });
 
   it("is renewed every 3 s, one write at a time, whatever becomes of the writes", async () => {

@@ -27,6 +27,7 @@ function prepareLink(prepare: (roster: Roster) => void, ...services: ScriptedSer
     transports: services.map(({ transport }) => transport),
     hello: () => ({ edgeId: "edge-1", incarnation: "inc-1" }),
     state: () => roster.commands(),
+    directSeq: () => 7,
     onUpdate: (update) => updates.push(update),
     onChange: (attached) => changes.push(attached),
     log: quietLog().child({}, { level: "silent" }),

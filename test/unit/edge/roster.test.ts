@@ -32,6 +32,14 @@ describe("a roster", () => {
     expect(held()).toEqual([]);
   });
 
+  it("tells what has changed of a connection, and keeps its rooms", () => {
+    roster.changed("c1", { client: { clientId: "c1" }, roles: ["moderator"] });
+    roster.changed("c2", { client: { clientId: "c2" } });
+    expect(told).toEqual(["connect c1"]);
+    expect([...roster.commands()][0]).toMatchObject({ value: { roles: ["moderator"] } });
+    expect(held()).toEqual(["connect c1", "hold c1 r"]);
+  });
+
   it("keeps a broken connection's memberships for their grace", () => {
     roster.disconnected("c1", "disconnected", performance.now() + 6_000);
     vi.advanceTimersByTime(5_500);

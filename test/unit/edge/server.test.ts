@@ -27,6 +27,21 @@ for (const [name, text] of [
 afterAll(() => rmSync(WEB, { recursive: true }));
 
 describe("the edge's listener", () => {
+  it("answers 429 to whom asks too often, whatever it asks, and says when to come back", async () => {
+    const limits = { ...DEFAULT_LIMITS, upgradeBurstPerIp: 3, upgradesPerSecondPerIp: 1 };
+    await using listener = await startListener({ limits });
+    const statuses: number[] = [];
+    for (const target of ["/ws", "/nothing", "/ws"]) {
+      statuses.push((await sendRaw(listener.port, upgradeRequest(target))).status);
+    }
+    expect(statuses).toEqual([101, 404, 101]);
+    const refused = await sendRaw(listener.port, upgradeRequest());
+    expect(refused).toMatchObject({ status: 429, body: "too many upgrades from your address\n" });
+    expect(refused.headers.get("retry-after")).toBe("1");
+    const later = async () => (await sendRaw(listener.port, upgradeRequest())).status === 101;
+    await eventually("a token to come back", later);
+  });
+
   it("hands over the WebSocket, its socket and what the client said", async () => {
     const received: string[] = [];
     await using listener = await startListener({

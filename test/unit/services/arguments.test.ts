@@ -12,7 +12,8 @@ describe("parseArguments", () => {
     [["-h"], { action: "help", role: "all" }],
     [["--check-config", "--role=edge"], { action: "check-config", role: "edge" }],
     [["--help", "--check-config"], { action: "help", role: "all" }],
-  ])("%j", (words, expected) => expect(parseArguments(words)).toEqual(expected));
+    [["--demo"], { action: "run", role: "all", demo: true }],
+  ])("%j", (words, expected) => expect(parseArguments(words)).toEqual({ demo: false, ...expected }));
 
   it.each([
     [["--role=master"], "all, edge, room"],
@@ -21,6 +22,8 @@ describe("parseArguments", () => {
     [["--port=1"], "--port"],
     [["edge"], "edge"],
     [["--help=yes"], "--help"],
+    [["--demo", "--role=edge"], "--demo"],
+    [["--demo=yes"], "--demo"],
   ])("refuses %j", (words, expected) => expect(parseArguments(words)).toEqual(expect.stringContaining(expected)));
 
   it("says what is wrong in one line, whatever the words", () => {

@@ -43,6 +43,17 @@ function ask(principal: User | Service, action: Action, access: Omit<RoomAccess,
 
 type Answer = Reason | "ok";
 
+const ACTIONS: readonly Action[] = [
+  "join",
+  "stay",
+  "read",
+  "publish",
+  "delete_own",
+  "delete_any",
+  "moderate",
+  "administer",
+];
+
 describe("authorize: users in rooms", () => {
   const moderator = user({ roles: ["moderator"] });
   it.each<[string, User, Action, Omit<RoomAccess, "room">, Answer]>([
@@ -53,11 +64,20 @@ describe("authorize: users in rooms", () => {
     ["may not join what the token leaves out", user({ rooms: ["other"] }), "join", {}, "permission_denied"],
     ["may not join with an empty list", user({ rooms: [] }), "join", {}, "permission_denied"],
     ["may join anything as moderator", moderator, "join", { private: true }, "ok"],
-    ["may not join when banned", user(), "join", { banned: true }, "banned"],
-    ["may not join when banned, moderator or not", moderator, "join", { banned: true }, "banned"],
+    ["may not join a private room uninvited", user(), "join", { private: true, invited: false }, "permission_denied"],
+    ["may join a private room by invitation", user(), "join", { private: true, invited: true }, "ok"],
+    ["may join by invitation what the token leaves out", user({ rooms: [] }), "join", { invited: true }, "ok"],
+    ["may not join by invitation when banned", user(), "join", { invited: true, bannedUntilMs: 1_001 }, "banned"],
+    ["may not join when banned", user(), "join", { bannedUntilMs: Number.POSITIVE_INFINITY }, "banned"],
+    ["may not join when banned, moderator or not", moderator, "join", { bannedUntilMs: 1_001 }, "banned"],
+    ["may join when the ban is over", user(), "join", { bannedUntilMs: 1_000 }, "ok"],
+    ["may stay in a room that was made private", user(), "stay", { private: true }, "ok"],
+    ["may not stay when banned", user(), "stay", { bannedUntilMs: 1_001 }, "banned"],
+    ["may not stay where a newer token leaves out", user({ rooms: ["other"] }), "stay", {}, "permission_denied"],
+    ["may stay anywhere as moderator", user({ roles: ["moderator"], rooms: [] }), "stay", { private: true }, "ok"],
     ["may read as member", user(), "read", { member: true }, "ok"],
     ["may not read from outside", user(), "read", {}, "not_a_member"],
-    ["may not read when banned", user(), "read", { member: true, banned: true }, "banned"],
+    ["may not read when banned", user(), "read", { member: true, bannedUntilMs: 1_001 }, "banned"],
     ["may publish as member", user(), "publish", { member: true }, "ok"],
     ["may not publish from outside", user(), "publish", {}, "not_a_member"],
     ["may not publish from outside as moderator", moderator, "publish", {}, "not_a_member"],
@@ -73,6 +93,8 @@ describe("authorize: users in rooms", () => {
     ["may delete others' messages as moderator", moderator, "delete_any", { member: true }, "ok"],
     ["may not moderate", user(), "moderate", { member: true }, "permission_denied"],
     ["may moderate as moderator", moderator, "moderate", { member: true }, "ok"],
+    ["may not moderate when banned", moderator, "moderate", { member: true, bannedUntilMs: 1_001 }, "banned"],
+    ["may not moderate from outside", moderator, "moderate", {}, "not_a_member"],
     ["may never administer", user({ roles: ["admin"] }), "administer", { member: true }, "permission_denied"],
   ])("%s", (_, principal, action, access, answer) => {
     expect(ask(principal, action, access)).toBe(answer);
@@ -81,13 +103,60 @@ describe("authorize: users in rooms", () => {
   it("says when a mute ends", () => {
     const access = { room: room("general"), member: true, mutedUntilMs: 1_500 };
     expect(() => authorize(user(), "publish", access, 1_000)).toThrow(expect.objectContaining({ retryAfterMs: 500 }));
+    const forEver = { ...access, mutedUntilMs: Number.POSITIVE_INFINITY };
+    expect(() => authorize(user(), "publish", forEver, 1_000)).toThrow(expect.objectContaining({ retryAfterMs: 0 }));
   });
+
+  it("says when a ban ends", () => {
+    const access = { room: room("general"), bannedUntilMs: 1_500 };
+    expect(() => authorize(user(), "join", access, 1_000)).toThrow(expect.objectContaining({ retryAfterMs: 500 }));
+  });
+});
+
+describe("authorize: every action by every role", () => {
+  const outsider = { member: false };
+  const member = { member: true };
+  const roles: readonly (readonly [string, User | Service, Omit<RoomAccess, "room">])[] = [
+    ["outsider", user(), outsider],
+    ["member", user(), member],
+    ["muted member", user(), { ...member, mutedUntilMs: 2_000 }],
+    ["member of a frozen room", user(), { ...member, frozen: true }],
+    ["banned member", user(), { ...member, bannedUntilMs: 2_000 }],
+    ["moderator outside", user({ roles: ["moderator:gen*"] }), outsider],
+    ["moderator", user({ roles: ["moderator:general"] }), { ...member, mutedUntilMs: 2_000, frozen: true }],
+    ["moderator of another room", user({ roles: ["moderator:other"] }), member],
+    ["admin", user({ roles: ["admin"] }), { ...member, private: true }],
+    ["service", service("admin"), { ...outsider, bannedUntilMs: 2_000, frozen: true, private: true }],
+  ];
+  const table: Readonly<Record<Action, string>> = {
+    join: "ok ok ok ok banned ok ok ok ok ok",
+    stay: "ok ok ok ok banned ok ok ok ok ok",
+    read: "not_a_member ok ok ok banned not_a_member ok ok ok ok",
+    publish: "not_a_member ok muted permission_denied banned not_a_member ok ok ok ok",
+    delete_own: "not_a_member ok ok ok banned not_a_member ok ok ok ok",
+    delete_any:
+      "permission_denied permission_denied permission_denied permission_denied banned not_a_member ok permission_denied ok ok",
+    moderate:
+      "permission_denied permission_denied permission_denied permission_denied banned not_a_member ok permission_denied ok ok",
+    administer: `${"permission_denied ".repeat(9)}ok`,
+  };
+  const rows = Object.entries(table).flatMap(([action, answers]) =>
+    answers.split(" ").map((answer, index) => [action, roles[index]?.[0], answer, index] as const),
+  );
+
+  it.each(rows)("%s by %s: %s", (action, _, answer, index) => {
+    const [, principal, access] = roles[index] ?? ["", user(), {}];
+    expect(ask(principal, action as Action, access)).toBe(answer);
+  });
+
+  it("is all of them", () => expect(rows).toHaveLength(Object.keys(table).length * roles.length));
 });
 
 describe("authorize: direct conversations", () => {
   const DIRECT = "direct:anna:percy";
   it.each<[Action, Answer]>([
     ["join", "ok"],
+    ["stay", "ok"],
     ["read", "ok"],
     ["publish", "ok"],
     ["delete_own", "ok"],
@@ -111,15 +180,15 @@ describe("authorize: services", () => {
     ["read", ["read"]],
     ["publish", ["publish"]],
     ["edge", []],
-    ["admin", ["join", "read", "publish", "delete_own", "delete_any", "moderate", "administer"]],
+    ["admin", ACTIONS],
   ])("%s allows %j", (scope, allowed) => {
-    for (const action of ["join", "read", "publish", "delete_own", "delete_any", "moderate", "administer"] as const) {
+    for (const action of ACTIONS) {
       expect(ask(service(scope), action), action).toBe(allowed.includes(action) ? "ok" : "permission_denied");
     }
   });
 
   it("are not members and cannot be banned", () => {
-    expect(ask(service("publish"), "publish", { banned: true, frozen: true, private: true })).toBe("ok");
+    expect(ask(service("publish"), "publish", { bannedUntilMs: 2_000, frozen: true, private: true })).toBe("ok");
   });
 });
 

@@ -57,6 +57,7 @@ describe("parseConfig: values", () => {
       historyMaxMessages: 1_000,
       historyMaxAge: 7 * 86_400_000,
       historyMaxBytes: 10 * 1024 ** 3,
+      drainSeconds: undefined,
       nodeEnv: "development",
       logLevel: "info",
       limits: DEFAULT_LIMITS,

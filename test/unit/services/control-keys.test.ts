@@ -15,6 +15,10 @@ describe("control keys", () => {
       fc.property(rooms, uids, names, names, (room, uid, incarnation, clientId) => {
         expect(parseControlKey(controlKeys.room(room))).toEqual({ kind: "room", room });
         expect(parseControlKey(controlKeys.user(uid))).toEqual({ kind: "user", uid });
+        for (const kind of ["ban", "mute", "invite"] as const) {
+          expect(parseControlKey(controlKeys[kind](room, uid))).toEqual({ kind, room, uid });
+        }
+        expect(parseControlKey(controlKeys.audit(clientId))).toEqual({ kind: "audit", id: clientId });
         const entry = { kind: "entry", room, uid, incarnation, clientId };
         expect(parseControlKey(controlKeys.entry(room, uid, incarnation, clientId))).toEqual(entry);
         expect(parseControlKey(controlKeys.client(incarnation, clientId))).toEqual({
@@ -22,7 +26,10 @@ describe("control keys", () => {
           incarnation,
           clientId,
         });
-        for (const kind of ["lease", "fence", "attachment"] as const) {
+        expect(parseControlKey(controlKeys.revokedUser(uid))).toEqual({ kind: "revoked", subject: { uid } });
+        const byId = { kind: "revoked", subject: { tokenId: clientId } };
+        expect(parseControlKey(controlKeys.revokedToken(clientId))).toEqual(byId);
+        for (const kind of ["lease", "fence", "drain", "attachment"] as const) {
           expect(parseControlKey(controlKeys[kind](incarnation))).toEqual({ kind, incarnation });
         }
       }),
@@ -40,7 +47,21 @@ describe("control keys", () => {
   it("of other kinds are not for the fold", () => {
     expect(parseControlKey(controlKeys.notice)).toEqual({ kind: "notice" });
     expect(parseControlKey(controlKeys.sessionSecret)).toBeUndefined();
-    for (const key of ["", ".", "room", "room.", "room.a.b", "entry.a.b.c", "ROOM.a", "__proto__.a"]) {
+    for (const key of [
+      "",
+      ".",
+      "room",
+      "room.",
+      "room.a.b",
+      "entry.a.b.c",
+      "ban.a",
+      "mute.a.b.c",
+      "audit",
+      "revoked.room.a",
+      "revoked.a",
+      "ROOM.a",
+      "__proto__.a",
+    ]) {
       expect(parseControlKey(key)).toBeUndefined();
     }
   });

@@ -7,20 +7,26 @@ describe("Metrics", () => {
     expect(contentType).toContain("text/plain");
     const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
     expect(types.sort()).toEqual([
+      "baccarat_attached gauge",
       "baccarat_broker_up gauge",
       "baccarat_closes_total counter",
       "baccarat_connections gauge",
       "baccarat_connections_total counter",
       "baccarat_deliveries_total counter",
+      "baccarat_delivery_lag_seconds histogram",
+      "baccarat_event_loop_lag_seconds gauge",
       "baccarat_fanout_batch histogram",
       "baccarat_frames_total counter",
       "baccarat_gaps_total counter",
       "baccarat_joins_total counter",
+      "baccarat_outbox_bytes gauge",
       "baccarat_outbox_overflows_total counter",
       "baccarat_presence_transitions_total counter",
       "baccarat_publish_seconds histogram",
       "baccarat_publish_streams gauge",
       "baccarat_publishes_total counter",
+      "baccarat_rate_limited_total counter",
+      "baccarat_ready gauge",
       "baccarat_recoveries_total counter",
       "baccarat_refills_total counter",
       "baccarat_refused_total counter",
@@ -47,6 +53,16 @@ describe("Metrics", () => {
     expect(text).toContain('baccarat_frames_total{type="send_message",outcome="ok"} 1');
     expect(text).toContain('baccarat_publish_seconds_bucket{le="0.005"} 1');
     expect(text).toContain('baccarat_publish_seconds_bucket{le="0.0025"} 0');
+  });
+
+  it("asks what is only known when it is wanted", async () => {
+    const metrics = new Metrics();
+    let bytes = 7;
+    const stop = metrics.onRender(() => metrics.outboxBytes.set(bytes));
+    expect((await metrics.render()).text).toContain("baccarat_outbox_bytes 7");
+    bytes = 8;
+    stop();
+    expect((await metrics.render()).text).toContain("baccarat_outbox_bytes 7");
   });
 
   it("counts close codes that clients make up as one", async () => {

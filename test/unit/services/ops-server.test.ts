@@ -26,16 +26,43 @@ describe("startOpsServer", () => {
     expect(ready.status).toBe(200);
     expect(ready.headers.get("content-type")).toBe("application/json");
     expect(ready.headers.get("cache-control")).toBe("no-store");
-    expect(await ready.json()).toEqual({ ready: true, reasons: [] });
+    expect(await ready.json()).toEqual({ ready: true, reasons: [], warnings: [] });
     reasons = ["broker: no leader"];
     const red = await fetch(`${base}/readyz?verbose`);
     expect(red.status).toBe(503);
-    expect(await red.json()).toEqual({ ready: false, reasons: ["broker: no leader"] });
+    expect(await red.json()).toEqual({ ready: false, reasons: ["broker: no leader"], warnings: [] });
   });
 
   it("lists every reason once, in the order of the probes", async () => {
     const response = await fetch(`${await start([() => ["a", "b"], () => [], () => ["b", "c"]])}/readyz`);
-    expect(await response.json()).toEqual({ ready: false, reasons: ["a", "b", "c"] });
+    expect(await response.json()).toEqual({ ready: false, reasons: ["a", "b", "c"], warnings: [] });
+  });
+
+  it("tells warnings without being less ready", async () => {
+    server = await startOpsServer({
+      host: "127.0.0.1",
+      port: 0,
+      metrics: new Metrics(),
+      probes: [],
+      warnings: [() => ["nats-server 2.9.10 has known faults in a cluster"], () => []],
+    });
+    const response = await fetch(`http://127.0.0.1:${server.port}/readyz`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({
+      ready: true,
+      reasons: [],
+      warnings: ["nats-server 2.9.10 has known faults in a cluster"],
+    });
+  });
+
+  it("says when everything was started", async () => {
+    let done = false;
+    const metrics = new Metrics();
+    server = await startOpsServer({ host: "127.0.0.1", port: 0, metrics, probes: [], started: () => done });
+    const url = `http://127.0.0.1:${server.port}/startupz`;
+    expect((await fetch(url)).status).toBe(503);
+    done = true;
+    expect((await fetch(url)).status).toBe(200);
   });
 
   it("shows metrics", async () => {

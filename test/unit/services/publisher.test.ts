@@ -134,7 +134,7 @@ describe("Publisher", () => {
 
   it.each<[string, User | Service, Partial<RoomAccess>, string]>([
     ["outsiders", user(), { member: false }, "not_a_member"],
-    ["the banned", user(), { banned: true }, "banned"],
+    ["the banned", user(), { bannedUntilMs: NOW + 1 }, "banned"],
     ["the muted", user(), { mutedUntilMs: NOW + 1 }, "muted"],
     ["anybody in a frozen room", user(), { frozen: true }, "permission_denied"],
     ["services without the scope", READER, {}, "permission_denied"],

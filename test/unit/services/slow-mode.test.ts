@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { SlowMode } from "../../../services/slow-mode.ts";
 import { RoomError } from "../../../services/errors.ts";
+import { SlowMode } from "../../../services/slow-mode.ts";
 
 const stored = () => Promise.resolve();
 const lost = () => Promise.reject(new RoomError("unavailable", "gone"));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { controlKeys } from "../../../../services/control-keys.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { AttachedEdge, connectCommand, outcome } from "./attached-edge.ts";
-import { members, openReplica, openTestBroker, room, roomOf, store, uid } from "./replica.ts";
+import { kick, members, openReplica, openTestBroker, room, roomOf, store, uid } from "./replica.ts";
 
 const hold = (clientId: string, roomId: string) => ({ case: "hold", value: { clientId, roomId } }) as const;
 
@@ -86,7 +86,7 @@ describe("attaching", () => {
       await edge.join(`c-${name}`, "lobby");
     }
     await edge.cut();
-    await plane.membership.kick(room("lobby"), uid("ann"), "spam", "service:ops");
+    await kick(plane, "lobby", "ann", "spam");
     expect(await plane.clients.disconnect({ uid: uid("bob") }, "")).toBe(1);
     const again = new AttachedEdge(plane, "run-1");
     for (const name of ["ann", "bob", "cyd"]) {

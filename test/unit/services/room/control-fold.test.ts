@@ -1,117 +1,14 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ControlEntry, ControlListener, ControlStore } from "../../../../broker/broker.ts";
-import { EdgeFenceSchema, MemberEntrySchema, RoomRecordSchema } from "../../../../gen/baccarat/v1/control_pb.ts";
+import type { ControlListener, ControlStore } from "../../../../broker/broker.ts";
 import { controlKeys, parseControlKey } from "../../../../services/control-keys.ts";
-import type { RoomId } from "../../../../services/ids.ts";
 import { DEFAULT_LIMITS } from "../../../../services/limits.ts";
 import { ControlFold } from "../../../../services/room/control-fold.ts";
 import type { FoldedEntry } from "../../../../services/room/folded.ts";
-import { quietLog, room, uid } from "./replica.ts";
-
-const ROOMS = [room("a"), room("b")];
-const UIDS = [uid("ann"), uid("bob"), uid("cyd"), uid("dan")];
-const RUNS = ["run-1", "run-2"];
-const CAPACITY = 2;
-
-/** What a fold is handed: a log, from some place on as the last values of its keys. */
-class RecordedLog implements ControlStore {
-  readonly entries: ControlEntry[] = [];
-  readonly #watchers = new Set<ControlListener>();
-
-  write(key: string, value: Uint8Array | undefined): void {
-    const entry = { key, revision: this.entries.length + 1, value };
-    this.entries.push(entry);
-    for (const watcher of this.#watchers) watcher.onEntry(entry);
-  }
-
-  async watch(listener: ControlListener): Promise<() => void> {
-    const last = new Map<string, ControlEntry>();
-    for (const entry of this.entries) {
-      last.delete(entry.key);
-      last.set(entry.key, entry);
-    }
-    for (const entry of last.values()) if (entry.value !== undefined) listener.onEntry(entry);
-    listener.onCaughtUp();
-    this.#watchers.add(listener);
-    return () => this.#watchers.delete(listener);
-  }
-
-  async put(key: string, value: Uint8Array): Promise<number> {
-    this.write(key, value);
-    return this.entries.length;
-  }
-
-  async create(): Promise<undefined> {
-    return undefined;
-  }
-
-  async delete(key: string): Promise<number> {
-    this.write(key, undefined);
-    return this.entries.length;
-  }
-
-  async get(key: string): Promise<ControlEntry | undefined> {
-    return this.entries.findLast((entry) => entry.key === key);
-  }
-}
-
-type Step =
-  | {
-      readonly kind: "enter" | "evict" | "leave";
-      readonly room: number;
-      readonly uid: number;
-      readonly run: number;
-      readonly device: number;
-    }
-  | { readonly kind: "fence"; readonly run: number }
-  | { readonly kind: "delete_room" | "create_room"; readonly room: number };
-
-const at = fc.record({ room: fc.nat(1), uid: fc.nat(3), run: fc.nat(1), device: fc.nat(1) });
-const steps: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 12, arbitrary: at.map((place) => ({ kind: "enter" as const, ...place })) },
-  { weight: 8, arbitrary: at.map((place) => ({ kind: "leave" as const, ...place })) },
-  { weight: 3, arbitrary: at.map((place) => ({ kind: "evict" as const, ...place })) },
-  { weight: 1, arbitrary: fc.nat(1).map((run) => ({ kind: "fence" as const, run })) },
-  { weight: 1, arbitrary: fc.nat(1).map((index) => ({ kind: "delete_room" as const, room: index })) },
-  { weight: 1, arbitrary: fc.nat(1).map((index) => ({ kind: "create_room" as const, room: index })) },
-);
-
-function write(log: RecordedLog, step: Step): void {
-  switch (step.kind) {
-    case "fence":
-      log.write(controlKeys.fence(RUNS[step.run] ?? ""), toBinary(EdgeFenceSchema, create(EdgeFenceSchema)));
-      return;
-    case "delete_room":
-    case "create_room": {
-      const deleted = step.kind === "delete_room";
-      const record = create(RoomRecordSchema, { deleted, ...(!deleted && { room: { capacity: CAPACITY } }) });
-      log.write(controlKeys.room(roomAt(step.room)), toBinary(RoomRecordSchema, record));
-      return;
-    }
-  }
-  const [user, run] = [UIDS[step.uid] ?? uid("nobody"), RUNS[step.run] ?? ""];
-  const clientId = `${user}-${run}-${step.device}`;
-  const key = controlKeys.entry(roomAt(step.room), user, run, clientId);
-  const evicted = step.kind === "evict" ? { evicted: { reason: "spam", by: "mod" } } : {};
-  const entry = create(MemberEntrySchema, { clientId, incarnation: run, profile: { uid: user }, ...evicted });
-  log.write(key, step.kind === "leave" ? undefined : toBinary(MemberEntrySchema, entry));
-}
-
-function roomAt(index: number): RoomId {
-  return ROOMS[index] ?? room("a");
-}
-
-async function follow(log: RecordedLog): Promise<ControlFold> {
-  const fold = new ControlFold({
-    control: log,
-    limits: { ...DEFAULT_LIMITS, maxMembersPerRoom: CAPACITY },
-    log: quietLog(),
-  });
-  await fold.start();
-  return fold;
-}
+import { endOf } from "../../../../services/room/standings.ts";
+import { CAPACITY, follow, RecordedLog, ROOMS, roomAt, steps, UIDS, write } from "./recorded-log.ts";
+import { quietLog, room } from "./replica.ts";
 
 function allEntries(fold: ControlFold): FoldedEntry[] {
   return ROOMS.flatMap((id) => [...(fold.room(id)?.entries.values() ?? [])]);
@@ -130,6 +27,9 @@ function picture(fold: ControlFold) {
       ]),
       hosts: Object.fromEntries([...(found?.hosts ?? [])].toSorted()),
       listed: fold.presence.listed.has(id),
+      banned: [...fold.standings.bans(id).from("")].map(([name, ban]) => [name, endOf(ban)]),
+      muted: [...fold.standings.mutes(id)].map(([name, mute]) => [name, endOf(mute)]).toSorted(),
+      invited: [...fold.standings.invitations(id).keys()].toSorted(),
     };
   });
 }
@@ -204,6 +104,69 @@ describe("folds of one log", () => {
     );
   });
 
+  it("count nobody who came while banned, nor anybody who was there when banned", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(steps, { maxLength: 100 }), async (taken) => {
+        const log = new RecordedLog();
+        const fold = await follow(log);
+        for (const step of taken) {
+          write(log, step);
+          if (step.kind === "ban") {
+            expect(fold.room(roomAt(step.room))?.members.has(UIDS[step.uid] ?? "")).not.toBe(true);
+          }
+          for (const entry of allEntries(fold)) {
+            const ban = fold.standings.bans(entry.room).get(entry.uid);
+            const { writeTime } = entry.value;
+            if (entry.out !== undefined || ban === undefined || writeTime === undefined) continue;
+            expect(timestampMs(writeTime)).toBeGreaterThanOrEqual(endOf(ban));
+          }
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("tell of a mute when it begins, changes and is lifted, and by whom, but not twice", async () => {
+    const log = new RecordedLog();
+    const fold = await follow(log);
+    const heard: unknown[] = [];
+    fold.onChange((change) => {
+      if (change.kind === "mute") heard.push([change.uid, endOf(change.mute), change.by]);
+    });
+    for (const lasts of [undefined, 5]) write(log, { kind: "mute", room: 0, uid: 0, lasts });
+    for (const kind of ["lift", "lift", "unmute", "unmute"] as const) write(log, { kind, room: 0, uid: 0 });
+    write(log, { kind: "mute", room: 0, uid: 1, lasts: 1 });
+    write(log, { kind: "unmute", room: 0, uid: 1 });
+    expect(heard).toEqual([
+      ["ann", Number.POSITIVE_INFINITY, "mod"],
+      ["ann", 6, "mod"],
+      ["ann", 0, "mod"],
+      ["bob", 7, "mod"],
+      ["bob", 0, ""],
+    ]);
+    expect([...fold.standings.expired(1_000)]).toEqual([]);
+  });
+
+  it("know what ended by itself, and where it is stored", async () => {
+    const log = new RecordedLog();
+    const fold = await follow(log);
+    write(log, { kind: "ban", room: 0, uid: 0, lasts: 3 });
+    write(log, { kind: "ban", room: 0, uid: 1, lasts: undefined });
+    write(log, { kind: "mute", room: 1, uid: 2, lasts: 3 });
+    write(log, { kind: "mute", room: 1, uid: 3, lasts: undefined });
+    write(log, { kind: "lift", room: 1, uid: 3 });
+    const expired = (before: number) => [...fold.standings.expired(before)].map((one) => [one.uid, one.revision]);
+    expect(expired(4)).toEqual([
+      ["ann", 1],
+      ["dan", 5],
+    ]);
+    expect(expired(100).toSorted()).toEqual([
+      ["ann", 1],
+      ["cyd", 3],
+      ["dan", 5],
+    ]);
+  });
+
   it("take over who is there, even when the limit was lowered since", async () => {
     const log = new RecordedLog();
     for (const id of [0, 1, 2, 3]) write(log, { kind: "enter", room: 0, uid: id, run: 0, device: 0 });
@@ -268,7 +231,8 @@ describe("a fold", () => {
     const fold = new ControlFold({ control: log, limits: DEFAULT_LIMITS, log: quiet });
     await fold.start();
     const garbage = Uint8Array.of(0xff, 0xff, 0xff);
-    for (const key of ["room.a", "entry.a.ann.run.c", "client.run.c", "lease.run", "fence.run", "user.ann", "notice"]) {
+    const kinds = ["room.a", "entry.a.ann.run.c", "client.run.c", "lease.run", "fence.run", "user.ann", "notice"];
+    for (const key of [...kinds, "ban.a.ann", "mute.a.ann", "invite.a.ann", "audit.x"]) {
       expect(parseControlKey(key)).toBeDefined();
       log.write(key, garbage);
     }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Broker } from "../../../../broker/broker.ts";
 import { EventSchema } from "../../../../gen/baccarat/v1/event_pb.ts";
 import type { ControlPlane } from "../../../../services/room/control-plane.ts";
+import { encodePageToken } from "../../../../services/room/paging.ts";
 import { FlakyBroker } from "./flaky-broker.ts";
 import { openReplica, openTestBroker, room, store } from "./replica.ts";
 
@@ -237,4 +238,23 @@ describe("pages", () => {
     await rooms.delete(LOBBY);
     await expect(history.listMessages(page)).rejects.toMatchObject({ reason: "room_not_found" });
   });
+
+  it.each(["", "x", "NaN", "-1", "1.5", "1e3", " 1", "0x1", "Infinity", "9007199254740992"])(
+    "refuse a token made up with the position %j",
+    async (position) => {
+      const broker = await openTestBroker();
+      const { history } = await openReplica(broker);
+      await store(broker, "lobby", texts(3));
+      for (const [kind, list] of [
+        ["messages", history.listMessages.bind(history)],
+        ["events", history.listEvents.bind(history)],
+      ] as const) {
+        const pageToken = encodePageToken([kind, "lobby", "0", "0"], position);
+        await expect(list({ ...page, pageToken })).rejects.toMatchObject({
+          reason: "invalid_argument",
+          metadata: { field: "page_token" },
+        });
+      }
+    },
+  );
 });

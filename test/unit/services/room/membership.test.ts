@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { controlKeys } from "../../../../services/control-keys.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { AttachedEdge } from "./attached-edge.ts";
-import { members, openReplica, openTestBroker, room, roomOf, uid } from "./replica.ts";
+import { kick, members, openReplica, openTestBroker, room, roomOf, uid } from "./replica.ts";
 
 describe("joining", () => {
   it("admits as many users as fit, the same at every replica, however many come at once", async () => {
@@ -104,7 +104,7 @@ describe("putting out", () => {
     edge.connect("c2", "ann");
     await edge.join("c1", "lobby");
     await edge.join("c2", "lobby");
-    await two.membership.kick(room("lobby"), uid("ann"), "", "service:ops");
+    await kick(two, "lobby", "ann", "");
     expect(members(two, "lobby")).toEqual([]);
     await eventually("both evictions", () => edge.all("evicted").length === 2);
     expect(edge.all("evicted")[0]).toMatchObject({ reason: "kicked", by: "service:ops" });
@@ -117,9 +117,9 @@ describe("putting out", () => {
 
   it("refuses to kick who is not there, and words that are too long", async () => {
     const plane = await openReplica(await openTestBroker());
-    const kick = (reason: string) => plane.membership.kick(room("lobby"), uid("ann"), reason, "service:ops");
-    await expect(kick("")).rejects.toMatchObject({ reason: "not_found" });
-    await expect(kick("x".repeat(257))).rejects.toMatchObject({ reason: "invalid_argument" });
+    const kickFor = (reason: string) => kick(plane, "lobby", "ann", reason);
+    await expect(kickFor("x".repeat(256))).rejects.toMatchObject({ reason: "not_found" });
+    await expect(kickFor("x".repeat(257))).rejects.toMatchObject({ reason: "invalid_argument" });
   });
 });
 

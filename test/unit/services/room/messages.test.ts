@@ -1,9 +1,10 @@
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import type { Scope, Service, User } from "../../../../services/auth.ts";
 import type { ControlPlane } from "../../../../services/room/control-plane.ts";
 import type { SendRequest } from "../../../../services/room/messages.ts";
 import { AttachedEdge } from "./attached-edge.ts";
-import { openReplica, openTestBroker, room, roomOf, store, uid } from "./replica.ts";
+import { moderator, openReplica, openTestBroker, room, roomOf, store, uid } from "./replica.ts";
 
 const LOBBY = room("lobby");
 
@@ -58,7 +59,6 @@ describe("sending", () => {
     const edge = await AttachedEdge.open(plane, "run-1");
     edge.connect("c1", "ann");
     await edge.join("c1", "lobby");
-    await plane.rooms.update(LOBBY, roomOf({ frozen: true }), undefined);
     const request = { room: LOBBY, uid: uid("ann") };
     expect((await send(plane, request)).message).toMatchObject({ uid: "ann", username: "name of ann" });
     expect((await send(plane, { ...request, username: "Ann" })).message).toMatchObject({ username: "Ann" });
@@ -67,6 +67,31 @@ describe("sending", () => {
     await expect(send(plane, { ...request, username: "x".repeat(65) })).rejects.toMatchObject({
       reason: "invalid_argument",
     });
+  });
+
+  it("holds whoever it speaks for to the room's rules, but not the service itself", async () => {
+    const plane = await openReplica(await openTestBroker());
+    const { mute, unmute, ban, unban } = moderator(plane, "lobby");
+    const request = { room: LOBBY, uid: uid("ann") };
+    await mute("ann");
+    await expect(send(plane, request)).rejects.toMatchObject({ reason: "muted", retryAfterMs: 0 });
+    await unmute("ann");
+    await ban("ann", 60_000);
+    await expect(send(plane, request)).rejects.toMatchObject({
+      reason: "banned",
+      retryAfterMs: expect.closeTo(60_000, -4),
+    });
+    await unban("ann");
+    await plane.rooms.update(LOBBY, roomOf({ frozen: true }), undefined);
+    await expect(send(plane, request)).rejects.toMatchObject({ reason: "permission_denied" });
+    await plane.rooms.update(LOBBY, roomOf({ slowModeMs: 60_000 }), { paths: ["frozen", "slow_mode_ms"] } as FieldMask);
+    await send(plane, request);
+    await expect(send(plane, request)).rejects.toMatchObject({
+      reason: "rate_limited",
+      retryAfterMs: expect.any(Number),
+    });
+    await send(plane, { ...request, uid: uid("bob") });
+    for (let twice = 0; twice < 2; twice++) await send(plane, { room: LOBBY });
   });
 
   it("writes to users who have existed", async () => {
@@ -83,14 +108,16 @@ describe("sending", () => {
         metadata: { field: "to_uid" },
       });
     }
-    expect(await plane.messages.openConversation(uid("ann"), uid("service|dealer"))).toBe("direct:ann:service|dealer");
+    expect(await plane.direct.recipients.conversation(uid("ann"), uid("service|dealer"))).toBe(
+      "direct:ann:service|dealer",
+    );
   });
 
   it("finds users that another replica registered, in memory or not", async () => {
     const broker = await openTestBroker();
     const [one, two] = [await openReplica(broker), await openReplica(broker)];
     const edge = await AttachedEdge.open(one, "run-1");
-    const waiting = two.messages.openConversation(uid("bob"), uid("ann"));
+    const waiting = two.direct.recipients.conversation(uid("bob"), uid("ann"));
     edge.connect("c1", "ann");
     expect(await waiting).toBe("direct:ann:bob");
   });

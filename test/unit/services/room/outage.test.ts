@@ -50,7 +50,7 @@ describe("while the store fails", () => {
     heal();
     expect(await joined).toBe("joined");
     expect(plane.edges.stats()).toMatchObject({ clients: 1 });
-    expect(await plane.messages.openConversation(uid("bob"), uid("ann"))).toBe("direct:ann:bob");
+    expect(await plane.direct.recipients.conversation(uid("bob"), uid("ann"))).toBe("direct:ann:bob");
   });
 
   it("an edge that goes elsewhere in the middle of a leave finds it done there", async () => {

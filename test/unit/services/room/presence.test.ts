@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { eventually } from "../../../support/eventually.ts";
 import { AttachedEdge } from "./attached-edge.ts";
-import { members, openReplica, openTestBroker, room, uid } from "./replica.ts";
+import { kick, members, openReplica, openTestBroker, room } from "./replica.ts";
 
 describe("presence", () => {
   it("tells edges of a room who enters and leaves it, and nobody else", async () => {
@@ -87,7 +87,7 @@ describe("presence", () => {
     await far.join("c9", "lobby");
     await near.leave("c1", "lobby");
     await near.ask({ case: "disconnect", value: { clientId: "c2", reason: "disconnected" } });
-    await two.membership.kick(room("lobby"), uid("cyd"), "spam", "service:ops");
+    await kick(two, "lobby", "cyd", "spam");
     await eventually("three exits", () => far.all("memberExited").length === 3, { state: () => far.heard });
     expect(far.all("memberExited").map(({ member, reason }) => [member?.uid, reason])).toEqual([
       ["ann", "left"],

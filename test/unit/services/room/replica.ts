@@ -2,16 +2,19 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { onTestFinished } from "vitest";
 import type { Broker } from "../../../../broker/broker.ts";
 import { openBroker } from "../../../../broker/open.ts";
 import { type Event, EventSchema } from "../../../../gen/baccarat/v1/event_pb.ts";
 import { type Room, RoomSchema } from "../../../../gen/baccarat/v1/room_pb.ts";
+import type { Service } from "../../../../services/auth.ts";
 import { parseConfig } from "../../../../services/config.ts";
 import { parseRoomId, parseUid, type RoomId, type Uid } from "../../../../services/ids.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../../services/limits.ts";
 import { createLog, type Logger } from "../../../../services/log.ts";
 import { type ControlPlane, openControlPlane } from "../../../../services/room/control-plane.ts";
+import type { TimedSubject } from "../../../../services/room/moderation.ts";
 import type { RoomCreation } from "../../../../services/room/rooms.ts";
 
 /** A log that only shows what must not happen. */
@@ -36,13 +39,14 @@ export async function openTestBroker(options: { maxMessages?: number } = {}): Pr
 /** A replica of the control plane, closed after the test. */
 export async function openReplica(
   broker: Broker,
-  options: { limits?: Partial<Limits>; roomCreation?: RoomCreation } = {},
+  options: { limits?: Partial<Limits>; roomCreation?: RoomCreation; now?: () => number } = {},
 ): Promise<ControlPlane> {
   const plane = await openControlPlane({
     broker,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     roomCreation: options.roomCreation ?? "open",
     log: quietLog(),
+    ...(options.now && { now: options.now }),
   });
   onTestFinished(() => plane.close());
   return plane;
@@ -58,6 +62,34 @@ export function uid(id: string): Uid {
   const parsed = parseUid(id);
   if (parsed === undefined) throw new Error(`${id} is no uid`);
   return parsed;
+}
+
+/** An operator's service. */
+export const OPS: Service = { kind: "service", name: "ops", scopes: new Set(["admin"]) };
+
+/** Takes a user out of a room, as OPS. */
+export function kick(plane: ControlPlane, id: string, name: string, reason: string): Promise<void> {
+  return plane.moderating.moderation.kick(OPS, plane.rooms.access(room(id)), { uid: uid(name), reason });
+}
+
+/** What moderates in a room as OPS does, by a short name. */
+export function moderator(plane: ControlPlane, id: string) {
+  const { moderation } = plane.moderating;
+  const access = () => plane.rooms.access(room(id));
+  const timed = (name: string, ms: number | undefined, reason: string): TimedSubject => ({
+    uid: uid(name),
+    reason,
+    expiration: ms === undefined ? { case: undefined } : { case: "duration", value: durationFromMs(ms) },
+  });
+  return {
+    ban: (name: string, ms?: number, reason = "") => moderation.ban(OPS, access(), timed(name, ms, reason)),
+    unban: (name: string, reason = "") => moderation.unban(OPS, access(), { uid: uid(name), reason }),
+    mute: (name: string, ms?: number, reason = "") => moderation.mute(OPS, access(), timed(name, ms, reason)),
+    unmute: (name: string, reason = "") => moderation.unmute(OPS, access(), { uid: uid(name), reason }),
+    invite: (name: string, reason = "") => moderation.invite(OPS, access(), { uid: uid(name), reason }),
+    uninvite: (name: string, reason = "") => moderation.uninvite(OPS, access(), { uid: uid(name), reason }),
+    banned: () => moderation.listBans(room(id), { pageSize: 0, pageToken: "" }).bans.map((ban) => ban.uid),
+  };
 }
 
 /** Settings as a request carries them. */

@@ -79,6 +79,39 @@ describe("a watch from now", () => {
     expect(watching.events.map(({ body }) => body.case)).toEqual(["message", "customEvent", "deletion"]);
   });
 
+  it("hears what came before each event, also from a tail that does not know it", async () => {
+    const broker = await openTestBroker();
+    const plane = await openReplica(broker);
+    const vague = new Proxy(broker, {
+      get(target, property) {
+        if (property === "tail") {
+          const tail: Broker["tail"] = (after, listener, onCaughtUp) =>
+            target.tail(after, (stored) => listener({ ...stored, prevSeq: 0 }), onCaughtUp);
+          return tail;
+        }
+        const value: unknown = Reflect.get(target, property, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const { watch } = await openWatches(vague, plane);
+    const [first, second] = [watch({ pattern: "*" }), watch(LOBBY)];
+    await first.next();
+    const seqs = await store(broker, "lobby", texts(1));
+    await second.next();
+    await store(broker, "other", texts(1));
+    seqs.push(...(await store(broker, "lobby", texts(2))));
+    await second.count(2);
+    expect(second.events.map(({ prevSeq }) => Number(prevSeq))).toEqual(seqs.slice(0, 2));
+    first.leave();
+    second.leave();
+    await store(broker, "lobby", texts(1));
+    const third = watch(LOBBY);
+    await third.next();
+    await store(broker, "lobby", texts(1));
+    await third.count(1);
+    expect(third.events[0]?.prevSeq).toBe(0n);
+  });
+
   it("is told from time to time how far it is, whatever room grows", async () => {
     const { broker, watch, tail } = await open({ heartbeatMs: 10 });
     const watching = watch(LOBBY);
@@ -185,7 +218,7 @@ describe.each<[string, WatchTarget, string]>([
     expect((await watch(target, floor).count(10)).seqs).toEqual(seqs.slice(15));
   });
 
-  it("works from before the process started, while its tail is still hearing again what is older", async () => {
+  it("works from before the process started, and waits for a tail that is hearing again what is older", async () => {
     const { broker, plane } = await open();
     const seqs = await store(broker, id, texts(900));
     const { watch } = await openWatches(broker, plane, {}, 10_000);

@@ -32,7 +32,12 @@ describe("METHODS", () => {
 
   it("frees streams from the deadline only", () => {
     const live = SERVED.filter((method) => ruleOf(method).live);
-    expect(live.map(methodName)).toEqual(["baccarat.v1.EdgeService/Attach", "grpc.health.v1.Health/Watch"]);
+    expect(live.map(methodName)).toEqual([
+      "baccarat.v1.RoomService/WatchRoom",
+      "baccarat.v1.RoomService/PublishStream",
+      "baccarat.v1.EdgeService/Attach",
+      "grpc.health.v1.Health/Watch",
+    ]);
     expect(live.every((method) => method.methodKind !== "unary")).toBe(true);
   });
 });

@@ -7,11 +7,13 @@ import { UserRecordSchema } from "../../../../gen/baccarat/v1/control_pb.ts";
 import { ErrorInfoSchema, ErrorReason } from "../../../../gen/baccarat/v1/errors_pb.ts";
 import { RoomService } from "../../../../gen/baccarat/v1/room_service_pb.ts";
 import { controlKeys } from "../../../../services/control-keys.ts";
-import { eventually } from "../../../support/eventually.ts";
+import { createLog } from "../../../../services/log.ts";
+import { MAX_ITEMS, PublishStreams } from "../../../../services/room/publish-stream.ts";
+import { eventually, PATIENCE_MS, within } from "../../../support/eventually.ts";
 import { room, uid } from "../room/replica.ts";
 import { ack, type Content, failure, Publishing, says, writes } from "./publishing.ts";
 import { type RoomFixture, startRoom } from "./room-fixture.ts";
-import { bearer, TOKENS } from "./rpc-fixture.ts";
+import { bearer, startRpc, TOKENS } from "./rpc-fixture.ts";
 
 let rpc: RoomFixture;
 beforeAll(async () => {
@@ -203,6 +205,42 @@ describe("PublishStream", () => {
     const { texts } = await stored("vanish");
     expect(texts).toEqual(texts.map((_, index) => `m${index}`));
     expect(texts.length).toBeGreaterThan(0);
+  });
+
+  it("makes the caller wait while it holds as many items as it may", async () => {
+    const streams = new PublishStreams({ epoch: "e", log: createLog({ level: "silent" }) });
+    const stored = Promise.withResolvers<void>();
+    let begun = 0;
+    const store = async () => {
+      const seq = ++begun;
+      await stored.promise;
+      return { seq, duplicate: false };
+    };
+    await using server = await startRpc((router) =>
+      router.service(RoomService, { publishStream: (requests, { signal }) => streams.serve(requests, store, signal) }),
+    );
+    let pulled = 0;
+    const ITEMS = 20_000;
+    async function* requests() {
+      while (pulled < ITEMS) yield { items: [{ number: ++pulled, content: says("lobby", "x".repeat(1_000)) }] };
+    }
+    const rooms = createClient(RoomService, createConnectTransport({ baseUrl: server.url, httpVersion: "2" }));
+    const numbers: number[] = [];
+    const reading = (async () => {
+      for await (const { results } of rooms.publishStream(requests()))
+        numbers.push(...results.map((result) => result.number));
+    })();
+    await eventually("it to be full", () => begun === MAX_ITEMS);
+    let before = 0;
+    await eventually("the caller to wait", () => {
+      const waits = pulled === before;
+      before = pulled;
+      return waits;
+    });
+    expect([begun, pulled < ITEMS]).toEqual([MAX_ITEMS, true]);
+    stored.resolve();
+    await within(PATIENCE_MS, "every result", reading, () => `; have ${numbers.length}`);
+    expect(numbers).toEqual(Array.from({ length: ITEMS }, (_, index) => index + 1));
   });
 
   it("ends with unavailable when the process stops", async () => {

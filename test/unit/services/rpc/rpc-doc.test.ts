@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type DescMethodStreaming, fromJsonString, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
 import { AdminService } from "../../../../gen/baccarat/v1/admin_service_pb.ts";
 import { RoomService } from "../../../../gen/baccarat/v1/room_service_pb.ts";
@@ -7,15 +9,21 @@ import { REASONS } from "../../../../services/errors.ts";
 import { createLog } from "../../../../services/log.ts";
 import { METHODS } from "../../../../services/room/rpc/methods.ts";
 import { edgeTransport } from "../../../../services/room/rpc/routes.ts";
+import { PATIENCE_MS } from "../../../support/eventually.ts";
 import { EdgeStream } from "./edge-stream.ts";
 import { startRoom } from "./room-fixture.ts";
 
 const text = await readFile(join(import.meta.dirname, "../../../../docs/rpc.md"), "utf8");
-const examples = [...text.matchAll(/^```rpc (\S+)\n(.*)\n(.*)\n```$/gm)].map(
-  ([, method = "", request = "", answer = ""]) => ({
+/** Epoch of all examples, which is another one when they are replayed. */
+const EPOCH = "427084052e32be37";
+const examples = [...text.matchAll(/^```rpc (\S+)\n(.*)\n((?:\{.*\n)+)```$/gm)].map(
+  ([, method = "", request = "", answers = ""]) => ({
     method,
     request,
-    answer,
+    answers: answers
+      .trimEnd()
+      .split("\n")
+      .map((answer) => JSON.parse(answer) as JsonValue),
   }),
 );
 
@@ -37,10 +45,19 @@ describe("docs/rpc.md", () => {
     await using edge = await EdgeStream.attach(transport, rpc.broker, "edge-1");
     await edge.join("percy", "c-1", "table.7");
     await edge.join("quinn", "c-2", "table.7");
-    for (const { method, request, answer } of examples) {
-      const { body } = await rpc.post(method, request);
-      expect(comparable(body), method).toEqual(comparable(JSON.parse(answer)));
+    for (const { method, request, answers } of examples) {
+      const asked = request.replaceAll(EPOCH, rpc.broker.epoch);
+      const streamed = STREAMS.get(method);
+      const given = streamed
+        ? await streamedAnswers(rpc.url, streamed, asked, answers.length)
+        : [(await rpc.post(method, asked)).body];
+      expect(comparable(given), method).toEqual(comparable(answers));
     }
+  });
+
+  it("shows the code of examples/service as it is", async () => {
+    const code = await readFile(join(import.meta.dirname, "../../../../examples/service/follow.ts"), "utf8");
+    expect(text).toContain(`\n\`\`\`ts\n${code.slice(code.indexOf("/**"))}\`\`\`\n`);
   });
 
   it("has the registry's errors", () => {
@@ -52,6 +69,29 @@ describe("docs/rpc.md", () => {
     }
   });
 });
+
+const STREAMS: ReadonlyMap<string, DescMethodStreaming> = new Map(
+  RoomService.methods
+    .filter((method): method is typeof method & DescMethodStreaming => method.methodKind !== "unary")
+    .map((method) => [`${RoomService.name}/${method.name}`, method]),
+);
+
+/** The first answers of a stream, as JSON. */
+async function streamedAnswers(baseUrl: string, method: DescMethodStreaming, request: string, count: number) {
+  const transport = createConnectTransport({ baseUrl, httpVersion: "2" });
+  const leaving = new AbortController();
+  async function* requests() {
+    yield fromJsonString(method.input, request);
+  }
+  const { message } = await transport.stream(method, leaving.signal, PATIENCE_MS, undefined, requests());
+  const answers: JsonValue[] = [];
+  for await (const answer of message) {
+    answers.push(toJson(method.output, answer, { useProtoFieldName: true, alwaysEmitImplicit: true }));
+    if (answers.length === count) break;
+  }
+  leaving.abort();
+  return answers;
+}
 
 /** Fields whose text is another each time. */
 const CHANGING = /^(epoch|message_id|incarnation|sent|.*_time)$/;

@@ -1,0 +1,82 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Command } from "commander";
+import { type Event, EventSchema, PositionSchema } from "../gen/baccarat/v1/event_pb.ts";
+import { CliError, EXIT } from "./exit-codes.ts";
+import { action, plain, type Session, type Shell } from "./session.ts";
+import { fields, time } from "./text.ts";
+import { position } from "./values.ts";
+
+/** Edges are found by their clients in the room: of so many. */
+const CLIENTS = 1_000;
+
+/** trace. */
+export function addTrace(program: Command, shell: Shell): void {
+  program
+    .command("trace")
+    .description("find a stored event by its message id: where, when, by whom, and which edges serve its room now")
+    .argument("<message-id>", "<epoch>-<seq>", position)
+    .option("--room <room>", "where to look; needed for direct conversations, and faster for old messages")
+    .action(action(shell, trace));
+}
+
+async function trace(session: Session, args: readonly unknown[], { room }: { room?: string }): Promise<void> {
+  const { epoch, seq } = args[0] as { epoch: string; seq: bigint };
+  const { epoch: current } = await session.admin.getStats({}, session.call);
+  if (epoch !== current) {
+    throw new CliError(`the log's epoch is ${current}: what had the epoch ${epoch} was in a log that is gone`);
+  }
+  const event = room === undefined ? await findAnywhere(session, epoch, seq) : await findIn(session, room, seq);
+  if (event === undefined) {
+    const where = room === undefined ? "in any room; a direct conversation needs --room" : `in ${room}`;
+    throw new CliError(`there is no event ${seq} ${where}: it was deleted, or dropped by retention, or never stored`);
+  }
+  const edges = await servingEdges(session, event.roomId);
+  const by = senderOf(event);
+  session.print(
+    fields({
+      "message id": `${epoch}-${seq}`,
+      room: event.roomId,
+      kind: event.body.case === "customEvent" ? event.body.value.type : (event.body.case ?? "unknown"),
+      by,
+      "accepted at": time(event.sent),
+      "stored at": `seq ${seq}, after ${event.prevSeq || "what is not known"}`,
+      "trace context": event.trace?.traceparent || "none",
+      "edges that serve the room now": edges.join(", ") || "none",
+    }),
+    { message_id: `${epoch}-${seq}`, by, edges, event: plain(EventSchema, event) },
+  );
+}
+
+/** The log's first event after the one before: the event itself, or another if it is gone. */
+async function findAnywhere(session: Session, epoch: string, seq: bigint): Promise<Event | undefined> {
+  const after = create(PositionSchema, { epoch, seq: seq - 1n });
+  const target = { case: "roomPattern", value: "*" } as const;
+  try {
+    for await (const answer of session.rooms.watchRoom({ target, after }, session.stream)) {
+      const [first] = answer.events;
+      if (first !== undefined) return first.seq === seq ? first : undefined;
+      if ((answer.position?.seq ?? 0n) >= seq) return undefined;
+    }
+  } catch (error) {
+    if (ConnectError.from(error).code !== Code.OutOfRange) throw error;
+    throw new CliError(`${ConnectError.from(error).rawMessage}; with --room it may still be found`, EXIT.failure);
+  }
+  return undefined;
+}
+
+async function findIn(session: Session, roomId: string, seq: bigint): Promise<Event | undefined> {
+  const { events } = await session.rooms.listEvents({ roomId, afterSeq: seq - 1n, pageSize: 1 }, session.call);
+  return events[0]?.seq === seq ? events[0] : undefined;
+}
+
+async function servingEdges(session: Session, roomId: string): Promise<string[]> {
+  if (roomId.startsWith("direct:")) return [];
+  const { clients } = await session.admin.listClients({ roomId, pageSize: CLIENTS }, session.call);
+  return [...new Set(clients.map((client) => client.edgeId))].sort();
+}
+
+function senderOf({ body }: Event): string {
+  if (body.case === "message") return body.value.uid;
+  return body.case === undefined ? "" : body.value.byUid;
+}

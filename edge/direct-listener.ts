@@ -1,0 +1,156 @@
+import type { RoomId, Uid } from "../services/ids.ts";
+import type { DirectPosition } from "./direct-position.ts";
+import { textFrame } from "./frame-encoders.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** What a client missed while it was away. */
+export interface Missed {
+  /** With `events` and what is told to be truncated, the client has everything up to here. */
+  readonly seq: number;
+  /** In the order of the log, as JSON of encodeEvent. */
+  readonly events: readonly { readonly room: RoomId; readonly seq: number; readonly json: string }[];
+  /** What tells of everything else that was missed, and of these conversations; undefined when that is nothing. */
+  readonly truncated: (overflowed: readonly RoomId[]) => string | undefined;
+}
+
+/** What a listener asks of who fills it. */
+export interface DirectSource {
+  /** How many direct frames the user was sent here so far. */
+  readonly count: number;
+  /** Where somebody stands who was given everything up to a seq and heard everything live since then. */
+  position(seq: number): DirectPosition;
+}
+
+/** A place in the stream of frames to one client. */
+interface Mark {
+  readonly count: number;
+  readonly position: DirectPosition;
+}
+
+interface Held {
+  readonly room: RoomId;
+  readonly seq: number;
+  readonly frame: Buffer;
+}
+
+/** What may be kept back until it is known what the client missed. */
+const HELD = { frames: 1_000, bytes: 1024 * 1024 };
+/** Pings that may be unanswered: one more, and the connection is closed for silence. */
+const PINGS = 3;
+
+/**
+ * One connection's share of its user's direct messages. What comes live is kept back until what was missed has been
+ * sent, so that every conversation is in order, without hole or duplicate where the two meet.
+ *
+ * It also knows what the client certainly has: what was sent before a ping that was answered.
+ */
+export class DirectListener {
+  readonly uid: Uid;
+  readonly clientId: string;
+  readonly #outbox: Outbox;
+  readonly #source: DirectSource;
+  #held: Held[] | undefined = [];
+  #heldBytes = 0;
+  readonly #overflowed = new Set<RoomId>();
+  /** Position up to which the client was given everything; undefined while that is not known. */
+  #from: number | undefined;
+  /** Live events up to here are not passed on … */
+  #skipTo = 0;
+  /** … nor, in these conversations, up to there. */
+  readonly #given = new Map<RoomId, number>();
+  readonly #pings: (Mark | undefined)[] = [];
+  #marked = -1;
+  #confirmed: Mark | undefined;
+
+  constructor(options: { uid: Uid; clientId: string; outbox: Outbox; source: DirectSource }) {
+    this.uid = options.uid;
+    this.clientId = options.clientId;
+    this.#outbox = options.outbox;
+    this.#source = options.source;
+  }
+
+  /** Passes a live frame on, unless the client has it; `seq` is 0 for what is no event. */
+  hear(room: RoomId, seq: number, frame: Buffer): void {
+    if (this.#held !== undefined) {
+      this.#hold(this.#held, { room, seq, frame });
+      return;
+    }
+    const skipTo = Math.max(this.#skipTo, this.#given.get(room) ?? 0);
+    if (seq === 0 || seq > skipTo) this.#outbox.push(frame);
+  }
+
+  /**
+   * Goes live; returns whether anything was sent.
+   * @param missed what the client missed; undefined when nobody can tell now.
+   */
+  begin(missed: Missed | undefined): boolean {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (missed !== undefined) {
+      for (const event of missed.events) {
+        this.#outbox.push(textFrame(event.json));
+        this.#given.set(event.room, event.seq);
+      }
+      this.#skipTo = missed.seq;
+    }
+    const told = missed !== undefined && this.tell(missed);
+    for (const { room, seq, frame } of held) this.hear(room, seq, frame);
+    const sent = told || held.length > 0 || (missed?.events.length ?? 0) > 0;
+    if (!sent) this.#confirmed = this.#mark();
+    return sent;
+  }
+
+  /** Tells by name what was missed, which may be done when the client is live already; returns whether that was anything. */
+  tell(missed: Missed): boolean {
+    this.#from = missed.seq;
+    const truncated = missed.truncated([...this.#overflowed]);
+    this.#overflowed.clear();
+    if (truncated !== undefined) this.#outbox.push(textFrame(truncated));
+    return truncated !== undefined;
+  }
+
+  /** A ping was sent behind everything that was sent so far. */
+  pinged(): void {
+    const moved = this.#from !== undefined && this.#marked !== this.#source.count;
+    this.#pings.push(moved ? this.#mark() : undefined);
+    if (this.#pings.length > PINGS) this.#pings.shift();
+  }
+
+  /** A ping was answered: the oldest one at least. */
+  ponged(): void {
+    this.#confirmed = this.#pings.shift() ?? this.#confirmed;
+  }
+
+  /** How many frames of the user it certainly has. */
+  get confirmedCount(): number {
+    return this.#confirmed?.count ?? 0;
+  }
+
+  /** What the client certainly has; undefined while that is not known. */
+  get confirmed(): DirectPosition | undefined {
+    return this.#confirmed?.position;
+  }
+
+  /** What the client has been sent; undefined while that is not known. */
+  get sent(): DirectPosition | undefined {
+    if (this.#held !== undefined || this.#from === undefined || this.#outbox.overflowed) return undefined;
+    return this.#source.position(this.#from);
+  }
+
+  #hold(held: Held[], item: Held): void {
+    if (this.#overflowed.has(item.room)) return;
+    held.push(item);
+    this.#heldBytes += item.frame.length;
+    if (held.length <= HELD.frames && this.#heldBytes <= HELD.bytes) return;
+    for (const { room } of held) this.#overflowed.add(room);
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+
+  #mark(): Mark | undefined {
+    const position = this.sent;
+    if (position === undefined) return undefined;
+    this.#marked = this.#source.count;
+    return { count: this.#source.count, position };
+  }
+}
