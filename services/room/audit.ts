@@ -9,7 +9,7 @@ import type { RoomId, Uid } from "../ids.ts";
 import { characters, FIXED } from "../limits.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 import type { ControlWriter } from "./control-writer.ts";
-import { cutPage, decodePageToken, pageSize } from "./paging.ts";
+import { cutPage, decodePageToken, pageNumber, pageSize } from "./paging.ts";
 
 /** Something that is about to be done. */
 export interface Act {
@@ -80,16 +80,17 @@ export class Audit {
     const { room, uid, actor } = request;
     const scope = ["audit", room ?? "", uid ?? "", actor ?? ""];
     const token = decodePageToken(scope, request.pageToken);
+    const from = token === undefined ? undefined : pageNumber(token);
     const size = pageSize(request.pageSize, FIXED.pageDefault, FIXED.pageSize);
-    const { items, nextPageToken } = cutPage(this.#matching(request, token), size, scope);
+    const { items, nextPageToken } = cutPage(this.#matching(request, from), size, scope);
     return { events: items, nextPageToken };
   }
 
   *#matching(
     { room, uid, actor }: { room: RoomId | undefined; uid: Uid | undefined; actor: string | undefined },
-    token: string | undefined,
+    from: number | undefined,
   ): Generator<readonly [string, AuditEvent]> {
-    for (const { revision, event } of this.#trail.newest(token === undefined ? undefined : Number(token))) {
+    for (const { revision, event } of this.#trail.newest(from)) {
       if (room !== undefined && event.roomId !== room) continue;
       if (uid !== undefined && event.uid !== uid) continue;
       if (actor !== undefined && event.actor !== actor) continue;

@@ -21,6 +21,16 @@ export function decodePageToken(scope: readonly string[], token: string): string
 }
 
 /**
+ * A position that is a number. A token says nothing of who made it, so what is in it is not trusted.
+ * @throws RoomError invalid_argument.
+ */
+export function pageNumber(position: string): number {
+  const number = Number(position);
+  if (/^\d+$/.test(position) && Number.isSafeInteger(number)) return number;
+  throw invalid();
+}
+
+/**
  * Size of a page: `fallback` for 0, `max` for more than that (AIP-158).
  * @throws RoomError invalid_argument when negative.
  */

@@ -91,6 +91,14 @@ export class RawSocket implements AsyncDisposable {
     }
   }
 
+  /** Waits until the server has sent this text, in a frame of its own or within one. */
+  async hears(text: string): Promise<void> {
+    while (!this.#received.includes(text)) {
+      if (this.#socket.closed) throw new Error(`the connection ended before ${text}: ${this.#received.toString()}`);
+      await within(PATIENCE_MS, `to hear ${text}`, this.#changed.promise);
+    }
+  }
+
   /** Waits until the connection is gone. */
   ended(withinMs: number = PATIENCE_MS): Promise<void> {
     return within(withinMs, "the end of the TCP connection", this.#ended);

@@ -5,7 +5,7 @@ import { newRoom } from "../support/crowd.ts";
 import { RpcClient } from "../support/rpc.ts";
 import { PHONE, Stage, type Visitor } from "./visitor.ts";
 
-describe("the page is for everybody", () => {
+describe("the page is for everybody", { timeout: 60_000 }, () => {
   const stage = new Stage();
   const rpc = () => new RpcClient(stage.topology.rpcs[0] ?? "");
 

@@ -6,7 +6,7 @@ import { Stage } from "./visitor.ts";
 
 const SECRET = "a secret of more than thirty-two bytes";
 
-describe("on a server that wants tokens", () => {
+describe("on a server that wants tokens", { timeout: 60_000 }, () => {
   const stage = new Stage({ AUTH_MODE: "jwt", JWT_SECRET: SECRET });
 
   beforeAll(() => stage.start());

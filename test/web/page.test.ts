@@ -4,7 +4,7 @@ import { eventually } from "../support/eventually.ts";
 import { RpcClient } from "../support/rpc.ts";
 import { Stage } from "./visitor.ts";
 
-describe("the page", () => {
+describe("the page", { timeout: 60_000 }, () => {
   const stage = new Stage();
   const rpc = () => new RpcClient(stage.topology.rpcs[0] ?? "");
 

@@ -9,7 +9,7 @@ import { Stage } from "./visitor.ts";
 /** The browser itself complains when a server is not there. */
 const REFUSED = /ERR_CONNECTION_REFUSED|WebSocket connection to .* failed/;
 
-describe("when something breaks", async () => {
+describe("when something breaks", { timeout: 60_000 }, async () => {
   // The page comes back to the address it was loaded from, so the server must too.
   const stage = new Stage({ EDGE_PORT: String(await freePort()) });
   const rpc = () => new RpcClient(stage.topology.rpcs[0] ?? "");

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { newRoom } from "../support/crowd.ts";
 import { Stage } from "./visitor.ts";
 
-describe("rooms and conversations", () => {
+describe("rooms and conversations", { timeout: 60_000 }, () => {
   const stage = new Stage();
 
   beforeAll(() => stage.start());

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Crowd, newRoom } from "../../support/crowd.ts";
+import { eventually } from "../../support/eventually.ts";
 import { type Ack, type Frame, isFrame } from "../../support/frame-types.ts";
+import { OPCODE, RawSocket } from "../../support/raw-socket.ts";
 import type { Topology } from "../../support/topology.ts";
 
 /** Environment of a topology for these scenarios: limits small enough to reach. */
@@ -9,6 +11,8 @@ export const SMALL_LIMITS = {
   MAX_MEMBERS_PER_ROOM: "2",
   HISTORY_MAX_MESSAGES: "20",
   MAX_CONNECTIONS_PER_IP: "8",
+  JOIN_BURST: "8",
+  JOINS_PER_SECOND: "1",
 } as const;
 
 /** The operator's limits and what a client hears when it meets them, on a topology with SMALL_LIMITS. */
@@ -80,6 +84,34 @@ export function limits(topology: Topology): void {
       const exact = await join(9);
       expect(exact.recovered).toBe(true);
       expect(exact.events.map((event) => event.payload.seq)).toEqual(acks.slice(10).map((ack) => ack.seq));
+    });
+
+    it("joins per second: one more is rate_limited, with the time to wait", async () => {
+      await using crowd = new Crowd(topology);
+      const ann = await crowd.connect();
+      const room = newRoom("churn");
+      for (let index = 0; index < 8; index++) {
+        await ann.request("join_room", { room_id: room });
+        await ann.request("leave_room", { room_id: room });
+      }
+      const { code, retryable, retry_after_ms } = await ann.refused("join_room", { room_id: room });
+      expect({ code, retryable }).toEqual({ code: "rate_limited", retryable: true });
+      expect(retry_after_ms).toBeGreaterThan(0);
+      expect(retry_after_ms).toBeLessThanOrEqual(1_000);
+      expect((await ann.refused("change_room", { room_id: room })).code).toBe("rate_limited");
+      await eventually("a join to be allowed again", async () => await ann.request("join_room", { room_id: room }));
+    });
+
+    it.each(["ping", "pong"] as const)("WebSocket %ss: a flood ends in 4004", async (kind) => {
+      await using crowd = new Crowd(topology);
+      const witness = await crowd.connect();
+      await using raw = await RawSocket.upgrade(topology.edges[0] ?? "");
+      for (let index = 0; index < 50; index++) raw.frame(OPCODE[kind], "x");
+      raw.frame(OPCODE.text, '{"type":"ping","id":"p"}');
+      await raw.hears('"id":"p"');
+      for (let index = 0; index < 50; index++) raw.frame(OPCODE[kind], "x");
+      expect(await raw.closeCode()).toBe(4004);
+      await witness.request("ping");
     });
 
     it("connections per address: one more is answered 429, and closing one makes place", async () => {

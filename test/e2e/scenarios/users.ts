@@ -140,6 +140,15 @@ export function users(topology: Topology): void {
       expect(witness.all("member_left")).toHaveLength(1);
     });
 
+    it("have 20 connections, and the 21st is closed with 4505", async () => {
+      await using crowd = new Crowd(topology);
+      const options = await as({ sub: `many-${crypto.randomUUID()}` });
+      const clients = [];
+      for (let index = 0; index < 20; index++) clients.push(await crowd.connect(options));
+      expect((await (await crowd.connect(options)).closing()).code).toBe(4505);
+      for (const client of clients) await client.request("ping");
+    });
+
     it("get direct messages on all devices of both", async () => {
       await using crowd = new Crowd(topology);
       const [ann, bob] = [`ann-${crypto.randomUUID()}`, `bob-${crypto.randomUUID()}`];

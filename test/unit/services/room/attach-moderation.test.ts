@@ -2,10 +2,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import type { ModerateSchema } from "../../../../gen/baccarat/v1/edge_service_pb.ts";
-import { AuditAction } from "../../../../gen/baccarat/v1/moderation_pb.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { AttachedEdge, outcome } from "./attached-edge.ts";
-import { members, openReplica, openTestBroker, room } from "./replica.ts";
+import { actionName, members, openReplica, openTestBroker, room } from "./replica.ts";
 
 type Act = NonNullable<MessageInitShape<typeof ModerateSchema>["act"]>;
 
@@ -58,7 +57,7 @@ describe("moderating by a connection", () => {
     expect(edge.all("roomPolicy")).toMatchObject([{ slowModeMs: 1_000 }]);
     expect(edge.all("roomChanged")).toMatchObject([{ room: { roomId: "lobby", slowModeMs: 1_000 } }]);
     expect(edge.all("evicted")).toMatchObject([{ clientId: "ann", reason: "because", by: "mod" }]);
-    const acts = [...plane.fold.audit.oldest()].map(({ event }) => [AuditAction[event.action], event.actor]);
+    const acts = [...plane.fold.audit.oldest()].map(({ event }) => [actionName(event.action), event.actor]);
     expect(acts).toEqual(["MUTE", "UNMUTE", "UPDATE_ROOM", "KICK", "BAN", "UNBAN"].map((action) => [action, "mod"]));
   });
 

@@ -4,7 +4,7 @@ import { FIXED } from "../../../../services/limits.ts";
 import type { ControlPlane } from "../../../../services/room/control-plane.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { AttachedEdge } from "./attached-edge.ts";
-import { moderator, OPS, openReplica, openTestBroker, room, roomOf, store, uid } from "./replica.ts";
+import { actionName, moderator, OPS, openReplica, openTestBroker, room, roomOf, store, uid } from "./replica.ts";
 
 const ALL = { pageSize: 0, pageToken: "", room: undefined, uid: undefined, actor: undefined };
 const DAY = 24 * 3_600_000;
@@ -15,7 +15,7 @@ function list(plane: ControlPlane, filter: Partial<Parameters<typeof plane.moder
 
 /** What was done, to whom, newest first. */
 function acts(plane: ControlPlane, filter: Partial<Parameters<typeof plane.moderating.audit.list>[0]> = {}): string[] {
-  return list(plane, filter).map(({ action, uid: whom }) => `${AuditAction[action]} ${whom}`.trim());
+  return list(plane, filter).map(({ action, uid: whom }) => `${actionName(action)} ${whom}`.trim());
 }
 
 function record(plane: ControlPlane, reason: string, actor = "service:ops"): Promise<void> {

@@ -7,6 +7,7 @@ import { onTestFinished } from "vitest";
 import type { Broker } from "../../../../broker/broker.ts";
 import { openBroker } from "../../../../broker/open.ts";
 import { type Event, EventSchema } from "../../../../gen/baccarat/v1/event_pb.ts";
+import { AuditAction } from "../../../../gen/baccarat/v1/moderation_pb.ts";
 import { type Room, RoomSchema } from "../../../../gen/baccarat/v1/room_pb.ts";
 import type { Service } from "../../../../services/auth.ts";
 import { parseConfig } from "../../../../services/config.ts";
@@ -90,6 +91,11 @@ export function moderator(plane: ControlPlane, id: string) {
     uninvite: (name: string, reason = "") => moderation.uninvite(OPS, access(), { uid: uid(name), reason }),
     banned: () => moderation.listBans(room(id), { pageSize: 0, pageToken: "" }).bans.map((ban) => ban.uid),
   };
+}
+
+/** An action's name, such as KICK. */
+export function actionName(action: AuditAction): string {
+  return Object.entries(AuditAction).find(([, value]) => value === action)?.[0] ?? String(action);
 }
 
 /** Settings as a request carries them. */
