@@ -1,6 +1,7 @@
 import type { Logger } from "../services/log.ts";
 import type { BrokerHealth, Unsubscribe } from "./broker.ts";
 import type { JetStreamApi, StreamInfo } from "./nats-api.ts";
+import { isSameCreation } from "./nats-epoch.ts";
 import type { NatsLink } from "./nats-link.ts";
 import { parseAck } from "./nats-publish.ts";
 import type { Requests } from "./nats-requests.ts";
@@ -34,7 +35,8 @@ export class Health {
   readonly #requests: Requests;
   readonly #probeSubject: string;
   readonly #log: Logger;
-  readonly #streams: readonly { readonly name: string; readonly created: string }[];
+  /** Streams, and when they were created. */
+  readonly #streams = new Map<string, string>();
   readonly #listeners = new Set<(health: BrokerHealth) => void>();
   readonly #stopListening: Unsubscribe;
   #current: BrokerHealth = { ok: true };
@@ -45,7 +47,6 @@ export class Health {
   #stopped = false;
 
   /**
-   * @param options.streams both streams as they were opened.
    * @param options.probeSubject where something is stored to see whether that is possible; the last one is kept.
    */
   constructor(options: {
@@ -54,14 +55,12 @@ export class Health {
     readonly requests: Requests;
     readonly probeSubject: string;
     readonly log: Logger;
-    readonly streams: readonly { readonly name: string; readonly created: string }[];
   }) {
     this.#link = options.link;
     this.#api = options.api;
     this.#requests = options.requests;
     this.#probeSubject = options.probeSubject;
     this.#log = options.log;
-    this.#streams = options.streams;
     this.#stopListening = this.#link.onChange((connected) => {
       // At once, so that a break too short for a probe shows too: live events were missed in it.
       if (!connected) this.#become({ ok: false, reason: "not connected to NATS" });
@@ -69,6 +68,11 @@ export class Health {
       this.check();
     });
     this.check();
+  }
+
+  /** Has a stream watched too, which was created then. */
+  expect(stream: string, created: string): void {
+    this.#streams.set(stream, created);
   }
 
   /** The state as last seen. */
@@ -116,7 +120,7 @@ export class Health {
       return `nats-server ${this.#link.version} is too old: ${OLDEST_VERSION} is needed`;
     }
     const faults = await Promise.all([
-      ...this.#streams.map((stream) => this.#findStreamFault(stream.name, stream.created)),
+      ...[...this.#streams].map(([name, created]) => this.#findStreamFault(name, created)),
       this.#findStoreFault(),
     ]);
     return this.#link.connected ? faults.find((fault) => fault !== undefined) : "not connected to NATS";
@@ -125,7 +129,7 @@ export class Health {
   async #findStreamFault(name: string, created: string): Promise<string | undefined> {
     try {
       const info = await this.#api.call<StreamInfo>(`STREAM.INFO.${name}`, undefined, PROBE_MS);
-      if (info.created === created && !this.#replaced) return undefined;
+      if (isSameCreation(info.created, created) && !this.#replaced) return undefined;
       this.#replaced = true;
       return `stream ${name} was created anew: positions mean nothing any more, restart this process`;
     } catch (error) {

@@ -1,10 +1,9 @@
-import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { RoomError } from "../services/errors.ts";
-import type { ControlStore } from "./broker.ts";
 import { JetStreamApi, type StreamInfo } from "./nats-api.ts";
 import { NatsControl } from "./nats-control.ts";
 import { Decoder } from "./nats-decode.ts";
+import { readIdentity } from "./nats-epoch.ts";
 import { Health } from "./nats-health.ts";
 import { History } from "./nats-history.ts";
 import type { NatsLink } from "./nats-link.ts";
@@ -20,8 +19,6 @@ import { Wiper } from "./nats-wipe.ts";
 import { BrokerOpenError } from "./open-error.ts";
 import { NatsNames } from "./subjects.ts";
 
-/** Salt of the epoch; written anew after the log was restored from a backup. */
-const EPOCH_KEY = `${OWN_KEYS}epoch`;
 /** Written to see whether anything can be stored. */
 const PROBE_KEY = `${OWN_KEYS}probe`;
 
@@ -59,11 +56,8 @@ export async function assemble(link: NatsLink, options: NatsOptions, deadline: n
   const stops: (() => void)[] = [];
   try {
     const [logInfo, controlInfo] = await ensureStreams(api, names, link.clustered, options, deadline);
-    const streams = [
-      { name: names.logStream, created: logInfo.created },
-      { name: names.controlStream, created: controlInfo.created },
-    ];
-    const health = new Health({ link, api, requests, probeSubject: names.control(PROBE_KEY), log, streams });
+    const health = new Health({ link, api, requests, probeSubject: names.control(PROBE_KEY), log });
+    health.expect(names.controlStream, controlInfo.created);
     stops.push(() => health.stop());
     const writer = new Writer({ requests, onTrouble: () => health.check() });
     const sweeping = { api, stream: names.controlStream, log, ...options.markers };
@@ -74,13 +68,16 @@ export async function assemble(link: NatsLink, options: NatsOptions, deadline: n
     const wiper = new Wiper({ api, stream: names.logStream, log });
     stops.push(() => wiper.stop());
 
-    const epoch = await patiently(deadline, () => readEpoch(control, logInfo, owner));
+    const { created } = logInfo;
+    const identity = await patiently(deadline, () => readIdentity({ control, api, names, created, owner }));
+    health.expect(names.logStream, identity.created);
     const reads = { link, api, log, names, control, wiper, maxMessages: options.retention.maxMessages };
     const openReading = async () => (owner ? openIndex(reads, deadline - performance.now()) : openScans(reads));
     const reading = await patiently(deadline, openReading);
     stops.push(() => reading.stop());
     const history = new History({ api, names, decoder, ...reading });
     const live = new Live({ link, api, names, decoder });
+    const { epoch } = identity;
     return { epoch, names, link, requests, api, writer, decoder, live, history, control, health, wiper, stops };
   } catch (error) {
     for (const stop of stops) stop();
@@ -102,15 +99,6 @@ async function ensureStreams(
     ensureStream(access, logSettings(names, replicas, options.retention)),
     ensureStream(access, controlSettings(names, replicas)),
   ]);
-}
-
-/** Of the stream's own creation, which no backup brings back, and of the salt, which an operator can change. */
-async function readEpoch(control: ControlStore, log: StreamInfo, owner: boolean): Promise<string> {
-  // Whoever is first makes the salt; what counts is what is stored.
-  if (owner) await control.create(EPOCH_KEY, randomBytes(16));
-  const salt = (await control.get(EPOCH_KEY))?.value;
-  if (salt === undefined) throw new RoomError("unavailable", "the log has no epoch yet: is a RoomService running?");
-  return createHash("sha256").update(log.created).update(salt).digest("hex").slice(0, 16);
 }
 
 /** Tries until the time is over: an election, or another process that is not ready yet, is no reason to end. */

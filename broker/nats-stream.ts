@@ -13,6 +13,7 @@ export type StreamSettings = Partial<StreamConfig> & { readonly name: string };
 
 const NANOS_PER_MS = 1_000_000;
 const RETRY_MS = 250;
+const CREATE_MS = 1_500;
 
 /** What may be changed on a stream that has messages; anything else means to create it anew. */
 const EDITABLE: readonly (keyof StreamConfig)[] = ["max_age", "max_bytes", "num_replicas", "duplicate_window"];
@@ -109,7 +110,8 @@ async function find(access: StreamAccess, name: string): Promise<StreamInfo | Er
 
 async function create(access: StreamAccess, settings: StreamSettings): Promise<StreamInfo | Error> {
   try {
-    const info = await access.api.call<StreamInfo>(`STREAM.CREATE.${settings.name}`, settings);
+    // Asked once: a cluster that is asked again may create it once more.
+    const info = await access.api.call<StreamInfo>(`STREAM.CREATE.${settings.name}`, settings, CREATE_MS);
     access.log.info({ stream: settings.name, replicas: settings.num_replicas }, "stream created");
     return info;
   } catch (error) {

@@ -35,12 +35,20 @@ const EDGES: readonly Column<Edge>[] = [
 
 const AUDIT: readonly Column<AuditEvent>[] = [
   { name: "time", value: (event) => time(event.createTime) },
-  { name: "action", value: (event) => AuditAction[event.action]?.toLowerCase() ?? event.action },
+  { name: "action", value: (event) => actionName(event.action) },
   { name: "actor", value: (event) => event.actor },
   { name: "room", value: (event) => event.roomId || "-" },
   { name: "uid", value: (event) => event.uid || "-" },
   { name: "reason", value: (event) => event.reason || "-" },
 ];
+
+const ACTIONS = new Map<number, string>(
+  Object.entries(AuditAction).map(([name, value]) => [value, name.toLowerCase()]),
+);
+
+function actionName(value: number): string {
+  return ACTIONS.get(value) ?? `${value}`;
+}
 
 interface ClientFilter {
   readonly user?: string;
@@ -112,10 +120,7 @@ export function addAdmin(program: Command, shell: Shell): void {
         session.show(DrainEdgeResponseSchema, answer, () => `${edgeId} is draining ${answer.connections} connections`);
       }),
     );
-  program
-    .command("stats")
-    .description("tell how much is going on")
-    .action(action(shell, showStats));
+  program.command("stats").description("tell how much is going on").action(action(shell, showStats));
   program
     .command("notice")
     .description("push a notice to every connection")
@@ -158,7 +163,9 @@ async function revoke(session: Session, _: readonly string[], options: Revoke): 
   if ((uid === "") === (tokenId === "")) throw new CliError("give --user or --token-id", EXIT.usage);
   const answer = await session.admin.revokeTokens({ uid, tokenId, reason }, session.call);
   session.show(RevokeTokensResponseSchema, answer, () =>
-    uid === "" ? "the token is revoked" : `tokens of ${uid} are revoked that were issued before ${time(answer.revokeTime)}`,
+    uid === ""
+      ? "the token is revoked"
+      : `tokens of ${uid} are revoked that were issued before ${time(answer.revokeTime)}`,
   );
 }
 
@@ -173,7 +180,10 @@ async function showStats(session: Session): Promise<void> {
 async function listAudit(session: Session, _: readonly string[], filter: AuditFilter): Promise<void> {
   const { user: uid = "", room: roomId = "", actor = "", limit } = filter;
   const { items, more } = await readPages(limit, async (page) => {
-    const { events, nextPageToken } = await session.admin.listAuditEvents({ ...page, uid, roomId, actor }, session.call);
+    const { events, nextPageToken } = await session.admin.listAuditEvents(
+      { ...page, uid, roomId, actor },
+      session.call,
+    );
     return { items: events, nextPageToken };
   });
   session.list(AuditEventSchema, items, AUDIT);

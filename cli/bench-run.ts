@@ -3,8 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { RoomClient } from "../client/src/client.ts";
 import { type PublishStreamRequest, PublishStreamRequestSchema } from "../gen/baccarat/v1/room_service_pb.ts";
-import { CliError } from "./exit-codes.ts";
 import { Deliveries } from "./bench-deliveries.ts";
+import { CliError } from "./exit-codes.ts";
 import { type Quantiles, quantiles } from "./quantiles.ts";
 import type { Session } from "./session.ts";
 
@@ -58,7 +58,10 @@ const PROGRESS_MS = 100;
 export async function runBench(plan: BenchPlan): Promise<BenchResult> {
   const deliveries = new Deliveries(plan.clients, plan.messages);
   const clients: RoomClient[] = [];
-  const timer = setInterval(() => plan.onProgress("received", deliveries.count, plan.clients * plan.messages), PROGRESS_MS);
+  const timer = setInterval(
+    () => plan.onProgress("received", deliveries.count, plan.clients * plan.messages),
+    PROGRESS_MS,
+  );
   try {
     await connectAll(plan, clients, deliveries);
     deliveries.begin();
@@ -140,7 +143,8 @@ class Pace {
     const { messages, window, rate, room } = this.#plan;
     const began = performance.now();
     for (let next = 0; next < messages; ) {
-      const due = rate === 0 ? messages : Math.min(messages, Math.ceil(((performance.now() - began) / 1_000) * rate) || 1);
+      const due =
+        rate === 0 ? messages : Math.min(messages, Math.ceil(((performance.now() - began) / 1_000) * rate) || 1);
       const batch = Math.min(due - next, window - this.#waiting);
       if (batch <= 0) {
         await (due <= next ? sleep(1) : this.#room());

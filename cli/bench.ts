@@ -37,16 +37,15 @@ export function addBench(program: Command, shell: Shell): void {
 }
 
 async function bench(session: Session, _: readonly string[], options: BenchOptions): Promise<void> {
-  if (!/^wss?:\/\//.test(options.edge)) throw new CliError("--edge must be a URL like ws://127.0.0.1:3000/ws", EXIT.usage);
+  if (!/^wss?:\/\//.test(options.edge))
+    throw new CliError("--edge must be a URL like ws://127.0.0.1:3000/ws", EXIT.usage);
   const { JWT_SECRET: secret, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = session.shell.env;
   const bar = new ProgressBar(session);
   const result = await runBench({
     ...options,
     session,
     room: options.room ?? `bench-${crypto.randomUUID().slice(0, 8)}`,
-    tokenOf: secret
-      ? (uid) => mintToken(secret, { uid, issuer, audience, lifetimeSeconds: 3_600 })
-      : undefined,
+    tokenOf: secret ? (uid) => mintToken(secret, { uid, issuer, audience, lifetimeSeconds: 3_600 }) : undefined,
     onProgress: (what, done, of) => bar.show(what, done, of),
   });
   bar.clear();

@@ -7,7 +7,10 @@ const NAME_COLOURS = ["cyan", "green", "magenta", "yellow", "blue"] as const;
 
 /** Prints stored events: one line of JSON each with --json, else one line each for people. */
 export function printEvent(session: Session, event: Event, withRoom: boolean): void {
-  session.print(session.json ? "" : describeEvent(session, event, withRoom), session.json ? plain(EventSchema, event) : null);
+  session.print(
+    session.json ? "" : describeEvent(session, event, withRoom),
+    session.json ? plain(EventSchema, event) : null,
+  );
 }
 
 /** An event in one line. */

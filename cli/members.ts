@@ -95,7 +95,11 @@ function aboutUser(program: Command, name: string, description: string): Command
 }
 
 function withTime(command: Command): Command {
-  return command.option("--for <time>", "ends by itself after this time: 45s, 30m, 12h, 7d (default: when lifted)", seconds);
+  return command.option(
+    "--for <time>",
+    "ends by itself after this time: 45s, 30m, 12h, 7d (default: when lifted)",
+    seconds,
+  );
 }
 
 function request([roomId = "", uid = ""]: readonly string[], { reason = "" }: Reason) {
@@ -115,7 +119,11 @@ function report(session: Session, [room_id = "", uid = ""]: readonly string[], w
   session.print(`${uid} ${what} ${room_id}`, { room_id, uid });
 }
 
-async function listMembers(session: Session, [roomId = ""]: readonly string[], options: { limit: number }): Promise<void> {
+async function listMembers(
+  session: Session,
+  [roomId = ""]: readonly string[],
+  options: { limit: number },
+): Promise<void> {
   let total = 0;
   const { items, more } = await readPages(options.limit, async (page) => {
     const { members, nextPageToken, count } = await session.rooms.listMembers({ ...page, roomId }, session.call);

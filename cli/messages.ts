@@ -43,7 +43,7 @@ export function addMessages(program: Command, shell: Shell): void {
     .argument("<room>", "room id, or direct:<uid>:<uid>")
     .option("--limit <n>", "most of them to show", integer(1, 100_000), 50)
     .option("--before <seq>", "only those before this position", integer(1, Number.MAX_SAFE_INTEGER))
-    .option("--after <seq>", "the earliest after this position instead", integer(0, Number.MAX_SAFE_INTEGER))
+    .option("--after <seq>", "the earliest after this position instead", integer(1, Number.MAX_SAFE_INTEGER))
     .option("--events", "deletions and custom events, too")
     .action(action(shell, history));
   program
@@ -75,7 +75,11 @@ interface SendOptions {
   readonly key?: string;
 }
 
-async function send(session: Session, [target = "", text = ""]: readonly string[], options: SendOptions): Promise<void> {
+async function send(
+  session: Session,
+  [target = "", text = ""]: readonly string[],
+  options: SendOptions,
+): Promise<void> {
   const message = text === "-" ? await readAll(session.shell.stdin) : text;
   const answer = await session.rooms.sendMessage(
     {
@@ -117,7 +121,11 @@ async function history(session: Session, [roomId = ""]: readonly string[], optio
     throw new CliError("give --before or --after, not both", EXIT.usage);
   }
   const events = await readHistory(session, roomId, options);
-  if (session.json) session.print("", events.map((event) => plain(EventSchema, event)));
+  if (session.json)
+    session.print(
+      "",
+      events.map((event) => plain(EventSchema, event)),
+    );
   else if (events.length === 0) session.note("none");
   else for (const event of events) printEvent(session, event, false);
 }
@@ -133,7 +141,7 @@ async function readHistory(session: Session, roomId: string, options: HistoryOpt
       pageSize: Math.min(limit - read.length, PAGE),
       pageToken,
       beforeSeq: BigInt(before),
-      ...(after !== undefined && { afterSeq: BigInt(after) }),
+      afterSeq: BigInt(after ?? 0),
     };
     const { events, nextPageToken } = await readPage(session, request, options.events === true);
     if (after === undefined) read.unshift(...events);
@@ -143,16 +151,31 @@ async function readHistory(session: Session, roomId: string, options: HistoryOpt
   return read;
 }
 
+/** ListMessages and ListEvents take the same. */
+interface PageRequest {
+  readonly roomId: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+  readonly beforeSeq: bigint;
+  readonly afterSeq: bigint;
+}
+
 async function readPage(
   session: Session,
-  request: Parameters<Session["rooms"]["listEvents"]>[0],
+  request: PageRequest,
   all: boolean,
 ): Promise<{ readonly events: readonly Event[]; readonly nextPageToken: string }> {
   if (all) return await session.rooms.listEvents(request, session.call);
   const { messages, nextPageToken } = await session.rooms.listMessages(request, session.call);
   const events = messages.map((message) => {
     const { roomId, seq, prevSeq, sent } = message;
-    return create(EventSchema, { roomId, seq, prevSeq, ...(sent && { sent }), body: { case: "message", value: message } });
+    return create(EventSchema, {
+      roomId,
+      seq,
+      prevSeq,
+      ...(sent && { sent }),
+      body: { case: "message", value: message },
+    });
   });
   return { events, nextPageToken };
 }

@@ -76,7 +76,8 @@ export function createProgram(shell: Shell): Command {
   for (const [path, command] of commandsOf(program)) {
     command.showSuggestionAfterError().showHelpAfterError("(--help says more)");
     const examples = EXAMPLES[path] ?? [];
-    if (examples.length > 0) command.addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}\n`).join("")}`);
+    if (examples.length > 0)
+      command.addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}\n`).join("")}`);
   }
   return program;
 }

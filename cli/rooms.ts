@@ -82,7 +82,11 @@ function withSettings(command: Command): Command {
     .option("--metadata <key=value>", "the owner's own data; may be repeated, replaces all", pairs);
 }
 
-async function listRooms(session: Session, [prefix = ""]: readonly string[], options: { limit: number }): Promise<void> {
+async function listRooms(
+  session: Session,
+  [prefix = ""]: readonly string[],
+  options: { limit: number },
+): Promise<void> {
   const { items, more } = await readPages(options.limit, async (page) => {
     const { rooms, nextPageToken } = await session.rooms.listRooms({ ...page, prefix }, session.call);
     return { items: rooms, nextPageToken };

@@ -89,9 +89,17 @@ export class Session {
     messages: readonly MessageShape<D>[],
     columns: readonly Column<MessageShape<D>>[],
   ): void {
-    if (this.json) this.print("", messages.map((message) => plain(schema, message)));
+    if (this.json)
+      this.print(
+        "",
+        messages.map((message) => plain(schema, message)),
+      );
     else if (messages.length === 0) this.note("none");
-    else this.print(table(messages, columns, (text) => this.style("bold", text)), null);
+    else
+      this.print(
+        table(messages, columns, (text) => this.style("bold", text)),
+        null,
+      );
   }
 
   /** Tells something beside the result, on stderr; not with --json. */

@@ -33,7 +33,10 @@ export async function mintToken(secret: string | undefined, claims: TokenClaims)
   if (key.length < SECRET_BYTES) throw new CliError(`JWT_SECRET must have ${SECRET_BYTES} bytes or more`, EXIT.usage);
   const { uid, name, avatar, roles, rooms, issuer, audience, lifetimeSeconds } = claims;
   if (parseUid(uid) === undefined || uid.startsWith(SERVICE_UID_PREFIX)) {
-    throw new CliError(`a uid is 1 to 64 of A-Z a-z 0-9 _ . @ | -, not beginning with ${SERVICE_UID_PREFIX}`, EXIT.usage);
+    throw new CliError(
+      `a uid is 1 to 64 of A-Z a-z 0-9 _ . @ | -, not beginning with ${SERVICE_UID_PREFIX}`,
+      EXIT.usage,
+    );
   }
   const now = Math.floor(Date.now() / 1_000);
   const token = new SignJWT({
@@ -61,7 +64,11 @@ export function addToken(program: Command, shell: Shell): void {
     .option("--name <name>", "display name (default: the uid)")
     .option("--avatar <id>", "picture")
     .option("--role <role>", "moderator, moderator:<pattern> or admin; may be repeated", collect)
-    .option("--room <pattern>", "rooms the client may join, such as table.*; may be repeated (default: all but private)", collect)
+    .option(
+      "--room <pattern>",
+      "rooms the client may join, such as table.*; may be repeated (default: all but private)",
+      collect,
+    )
     .option("--expires <time>", "lifetime: 45s, 30m, 12h, 7d", seconds, 3_600)
     .option("--issuer <iss>", "default: JWT_ISSUER")
     .option("--audience <aud>", "default: JWT_AUDIENCE")

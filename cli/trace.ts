@@ -66,7 +66,7 @@ async function findAnywhere(session: Session, epoch: string, seq: bigint): Promi
 }
 
 async function findIn(session: Session, roomId: string, seq: bigint): Promise<Event | undefined> {
-  const { events } = await session.rooms.listEvents({ roomId, afterSeq: seq - 1n, pageSize: 1 }, session.call);
+  const { events } = await session.rooms.listEvents({ roomId, beforeSeq: seq + 1n, pageSize: 1 }, session.call);
   return events[0]?.seq === seq ? events[0] : undefined;
 }
 

@@ -1,9 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { cliDocs } from "../cli/docs.ts";
 import { configDocs } from "../services/config-help.ts";
 
 /** Pages written from the code, so that they cannot say anything else. With --check they are compared, not written. */
-const PAGES: ReadonlyMap<string, () => string> = new Map([["docs/configuration.md", configDocs]]);
+const PAGES: ReadonlyMap<string, () => string> = new Map([
+  ["docs/configuration.md", configDocs],
+  ["docs/cli.md", cliDocs],
+]);
 
 const root = join(import.meta.dirname, "..");
 const check = process.argv.includes("--check");

@@ -38,6 +38,8 @@ export interface RoomClientEvents {
   direct: { readonly event: RoomEvent; readonly room: Room };
   /** The user's latest conversations, after every connection. */
   conversations: readonly ConversationSummary[];
+  /** More direct messages were missed than are delivered: read these conversations' history, and with `moreRooms` perhaps others'. */
+  truncated: { readonly rooms: readonly string[]; readonly moreRooms: boolean };
   /** An operator's words to everyone. */
   notice: { readonly message: string; readonly sent: string };
   /** Something failed that no call waits for, such as a token that could not be had. */
@@ -56,6 +58,10 @@ export class RoomClient extends Emitter<RoomClientEvents> {
   #self: Self | undefined;
   #state: ConnectionState = { name: "connecting" };
   #directSince: Position | undefined;
+  /** What the latest login asked to be caught up from. */
+  #caughtUpFrom: Position | undefined;
+  /** Conversations to be read after what is known of them, on the next connection if not on this one. */
+  readonly #behind = new Set<Room>();
   #epoch = "";
   #refresh: ReturnType<typeof setTimeout> | undefined;
   readonly #unlisten: () => void;
@@ -158,6 +164,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
   async #login(renew: boolean): Promise<Record<string, unknown> | undefined> {
     // A session the server takes no more is given up: the client comes back as a new guest, and tells by `self`.
     if (renew) this.#session = undefined;
+    this.#caughtUpFrom = this.#directSince;
     const since = this.#directSince ? { direct_since: this.#directSince } : {};
     if (this.#options.getToken) return { token: await this.#options.getToken(), ...since };
     return this.#session === undefined ? undefined : { session: this.#session, ...since };
@@ -172,7 +179,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
     this.emit("self", welcome);
     this.#enterEpoch(welcome.epoch);
     this.emit("conversations", welcome.direct);
-    for (const conversation of welcome.direct) this.#catchUp(conversation);
+    for (const { roomId, seq } of welcome.direct) this.#compare(roomId, seq);
   }
 
   /** Positions in a log that is gone mean nothing. Rooms learn that by joining again, conversations here. */
@@ -181,15 +188,26 @@ export class RoomClient extends Emitter<RoomClientEvents> {
     this.#epoch = epoch;
     if (!changed) return;
     this.#directSince = undefined;
+    this.#caughtUpFrom = undefined;
     for (const room of this.#rooms.values()) if (room.withUid !== undefined) room.startOver("epoch_changed");
   }
 
-  /** The server delivers at most 100 missed direct events; a conversation that is behind after that is read here. */
-  #catchUp(conversation: ConversationSummary): void {
-    const room = this.#rooms.get(conversation.roomId);
-    if (room?.position && room.position.seq < conversation.seq) {
-      queueMicrotask(() => room.enter().catch((error: Error) => this.emit("error", error)));
-    }
+  /** What is later than the login's position follows `welcome`; what a conversation lacks before that is read here. */
+  #compare(roomId: string, seq: number): void {
+    const room = this.#rooms.get(roomId);
+    if (room?.position && room.position.seq < seq && seq <= (this.#caughtUpFrom?.seq ?? seq)) this.#behind.add(room);
+  }
+
+  /** The server delivers at most 100 missed events. The rest is read here, as far as it is known from where on. */
+  #truncated({ rooms, moreRooms }: { rooms: readonly string[]; moreRooms: boolean }): void {
+    const unknown = rooms.filter((roomId) => {
+      const room = this.#rooms.get(roomId) ?? this.#conversation(roomId);
+      if (room === undefined || !room.begin(this.#caughtUpFrom)) return true;
+      this.#behind.add(room);
+      this.#reenter(room);
+      return false;
+    });
+    if (unknown.length > 0 || moreRooms) this.emit("truncated", { rooms: unknown, moreRooms });
   }
 
   #changed(state: ConnectionState): void {
@@ -201,8 +219,12 @@ export class RoomClient extends Emitter<RoomClientEvents> {
 
   #reenter(room: Room): void {
     // The first join is awaited by join(), which tries again itself; a refusal of a later one is told as `left`.
-    // Conversations are caught up by the server after `welcome`; see #catchUp for what that leaves.
-    if (room.entered && room.withUid === undefined) room.enter().catch((error: Error) => this.emit("error", error));
+    // Conversations are caught up by the server after `welcome`, but for what that leaves.
+    if (!this.#behind.has(room) && (room.withUid !== undefined || !room.entered)) return;
+    room.enter().then(
+      () => room.joined && this.#behind.delete(room),
+      (error: Error) => this.emit("error", error),
+    );
   }
 
   #lost(): void {
@@ -220,6 +242,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
   #receive(frame: Frame): void {
     const roomId = frame.payload.room_id;
     if (frame.type === "notice") this.emit("notice", camel(frame.payload));
+    else if (frame.type === "truncated") this.#truncated(camel(frame.payload));
     else if (typeof roomId === "string") (this.#rooms.get(roomId) ?? this.#conversation(roomId))?.receive(frame);
   }
 
@@ -243,7 +266,10 @@ export class RoomClient extends Emitter<RoomClientEvents> {
         live: () => this.#link.live,
         admit: () => this.#admit(),
         random: this.#options.random ?? Math.random,
-        forget: (gone) => this.#rooms.delete(gone.id),
+        forget: (gone) => {
+          this.#rooms.delete(gone.id);
+          this.#behind.delete(gone);
+        },
         epoch: () => this.#epoch,
         report: (error) => this.emit("error", error),
       },

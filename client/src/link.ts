@@ -120,7 +120,7 @@ export class Link {
     try {
       const payload = await this.#options.login(this.#renew);
       if (socket !== this.#socket) return;
-      if (payload) this.#welcome(await this.#ask(socket, "login", payload, randomId()));
+      if (payload) await this.#ask(socket, "login", payload, randomId());
       else await this.#enterAsGuest(socket);
     } catch (error) {
       if (error instanceof RoomClientError && error.code === "unauthenticated") this.#refused(socket, error.message);
@@ -165,6 +165,8 @@ export class Link {
     if (pending && frame.id !== undefined) {
       this.#pending.delete(frame.id);
       clearTimeout(pending.timer);
+      // At once: frames that came in the same packet are heard before whoever awaits the reply goes on.
+      if (frame.type === "welcome" && !this.#live) this.#welcome(frame);
       if (frame.type === "error") pending.reject(readError(frame));
       else pending.resolve(frame);
       return;

@@ -91,6 +91,11 @@ export class Room extends Emitter<RoomEvents> {
     return this.#entered;
   }
 
+  /** True while a join of this connection holds. For RoomClient. */
+  get joined(): boolean {
+    return this.#joined;
+  }
+
   /** How many members the room has, and the first hundred of them. */
   get count(): number {
     return this.#count;
@@ -176,6 +181,13 @@ export class Room extends Emitter<RoomEvents> {
   lost(): void {
     this.#joined = false;
     clearTimeout(this.#retry);
+  }
+
+  /** A conversation of which everything up to a position is known, unless more is; false when neither is. For RoomClient. */
+  begin(since: Position | undefined): boolean {
+    this.#position ??= since;
+    this.#entered ||= this.#position !== undefined;
+    return this.#entered;
   }
 
   /** Forgets the position and loads the latest events, told as `reset`. For RoomClient. */

@@ -229,7 +229,7 @@ interface JetStreamState {
 }
 
 /** Ports nobody listens on, all different: held open together while they are chosen. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, HOST);

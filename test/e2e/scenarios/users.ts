@@ -145,7 +145,7 @@ export function users(topology: Topology): void {
       const options = await as({ sub: `many-${crypto.randomUUID()}` });
       const clients = [];
       for (let index = 0; index < 20; index++) clients.push(await crowd.connect(options));
-      expect((await (await crowd.connect(options)).closing()).code).toBe(4505);
+      expect((await (await crowd.open(options)).closing()).code).toBe(4505);
       for (const client of clients) await client.request("ping");
     });
 

@@ -1,0 +1,54 @@
+import { randomBytes } from "node:crypto";
+import { RoomError } from "../services/errors.ts";
+import type { ControlStore } from "./broker.ts";
+import type { JetStreamApi } from "./nats-api.ts";
+import { OWN_KEYS } from "./nats-watch.ts";
+import type { NatsNames } from "./subjects.ts";
+
+/** Where the log's identity is stored: put another epoch there after the log was restored from a backup. */
+export const EPOCH_KEY = `${OWN_KEYS}epoch`;
+
+/**
+ * How far apart two times of creation may be that are the same one's, in milliseconds. When two processes create a stream
+ * of a 2.9 cluster at the same time, it may get one and then the other (measured: 1 of 120).
+ */
+const SAME_CREATION_MS = 30_000;
+
+/** Identity of a log. */
+export interface LogIdentity {
+  readonly epoch: string;
+  /** When its stream was created, as the server says it. */
+  readonly created: string;
+}
+
+/**
+ * Reads the log's identity, and makes one when there is none yet or the stream is another one by now. Whoever is first
+ * makes it; what counts is what is stored.
+ * @param created when the stream was created.
+ * @throws RoomError unavailable, also when there is none and `owner` is false.
+ */
+export async function readIdentity(options: {
+  readonly control: ControlStore;
+  readonly api: JetStreamApi;
+  readonly names: NatsNames;
+  readonly created: string;
+  readonly owner: boolean;
+}): Promise<LogIdentity> {
+  const { control, api, names, created, owner } = options;
+  for (;;) {
+    const entry = await control.get(EPOCH_KEY);
+    if (entry?.value) {
+      const identity = JSON.parse(Buffer.from(entry.value).toString()) as LogIdentity;
+      if (isSameCreation(identity.created, created)) return identity;
+    }
+    if (!owner) throw new RoomError("unavailable", "the log has no epoch yet: is a RoomService running?");
+    if (entry) await api.deleteMessage(names.controlStream, entry.revision, false);
+    const identity: LogIdentity = { epoch: randomBytes(8).toString("hex"), created };
+    await control.create(EPOCH_KEY, Buffer.from(JSON.stringify(identity)));
+  }
+}
+
+/** True when two times of creation, as servers say them, are of the same stream. */
+export function isSameCreation(one: string, other: string): boolean {
+  return Math.abs(Date.parse(one) - Date.parse(other)) <= SAME_CREATION_MS;
+}
