@@ -10,17 +10,19 @@ import { type Edge, startEdge } from "./edge/edge.ts";
 import { runDealer } from "./examples/dealer/dealer.ts";
 import { EXIT_USAGE, parseArguments } from "./services/arguments.ts";
 import { type Config, EXIT_CONFIG, parseConfig } from "./services/config.ts";
-import { configHelp, describeSettings } from "./services/config-help.ts";
+import { configHelp, describeSettings, printSettings } from "./services/config-help.ts";
 import { handleSignals, Lifecycle } from "./services/lifecycle.ts";
 import { FIXED } from "./services/limits.ts";
 import { banner, describeListening, explainListenError, type Listening } from "./services/listening.ts";
-import { createLog, type Logger } from "./services/log.ts";
+import { createLog, type Logger, toggleDebug } from "./services/log.ts";
 import { Metrics } from "./services/metrics.ts";
 import { type Probe, startOpsServer } from "./services/ops-server.ts";
 import { type ControlPlane, openControlPlane } from "./services/room/control-plane.ts";
 import type { CallObserver } from "./services/room/rpc/interceptors.ts";
+import type { ListenerTls } from "./services/room/rpc/listener.ts";
 import { edgeTransport, serviceRoutes } from "./services/room/rpc/routes.ts";
 import { type RpcServer, startRpcServer } from "./services/room/rpc/server.ts";
+import { keyPair } from "./services/tls-files.ts";
 import { TokenVerifier } from "./services/tokens.ts";
 
 /** How long stopping may take in all, in milliseconds: edge, RPCs and broker finish what is under way within it. */
@@ -56,6 +58,7 @@ async function main(): Promise<void> {
   const parsed = parseConfig(process.env, args.role);
   if (!parsed.ok) return refuse(EXIT_CONFIG, parsed.mistakes);
   if (args.action === "check-config") return print(`${describeSettings(process.env)}ok\n`);
+  if (args.action === "print-config") return print(printSettings(process.env, parsed.config));
   await run(parsed.config, args.demo);
 }
 
@@ -64,10 +67,12 @@ async function run(config: Config, demo: boolean): Promise<void> {
   const log = createLog({ level: config.logLevel, pretty: terminal, fields: { role: config.role } });
   const lifecycle = new Lifecycle({ log, stopMs: STOP_MS + drainMs(config) });
   handleSignals({ host: process, lifecycle, log });
+  // Windows has no such signal.
+  if (process.platform !== "win32") process.on("SIGUSR2", () => toggleDebug(log, config.logLevel));
   try {
     const parts: Parts = { config, log, lifecycle, metrics: new Metrics({ process: true }), probes: [], warnings: [] };
     const listening = await start(parts);
-    if (demo && listening.rpc !== undefined) startDemo(parts, listening.rpc);
+    if (demo) startDemo(parts, listening);
     if (terminal) print(banner(config.role, listening));
     // Scripts wait for this line, so no level hides it.
     else log.child({}, { level: "info" }).info(listening, "listening");
@@ -128,6 +133,7 @@ async function startRooms(parts: Parts, broker: Broker): Promise<{ rpc: RpcServe
   const rpc = await startRpcServer({
     host: config.rpcHost,
     port: config.rpcPort,
+    tls: rpcTls(config),
     tokens: config.rpcTokens,
     allowedOrigins: config.allowedOrigins ?? [],
     routes: serviceRoutes(controlPlane),
@@ -155,6 +161,7 @@ async function startClients(parts: Parts, broker: Broker, local: Transport | und
     edgeId: config.edgeId ?? `edge-${randomBytes(6).toString("hex")}`,
     host: config.edgeHost,
     port: config.edgePort,
+    tls: keyPair(config.tlsCertFile, config.tlsKeyFile),
     allowedOrigins: config.allowedOrigins,
     trustProxy: config.trustProxy,
     staticDir: pageDir(log),
@@ -185,15 +192,16 @@ function drainMs({ role, drainSeconds }: Config): number {
 }
 
 /** The dealer of `--demo`, who knows of this process nothing but its RPC port. */
-function startDemo({ config, log, lifecycle }: Parts, baseUrl: string): void {
+function startDemo({ config, log, lifecycle }: Parts, { rpc = "", page = "" }: Listening): void {
   const token = config.rpcTokens.find(({ scopes }) => scopes.includes("admin"));
   if (config.rpcTokens.length > 0 && token === undefined) {
     log.warn("--demo: no token in RPC_TOKENS has scope admin, so there is no table");
     return;
   }
   const stop = new AbortController();
-  const [transport] = remoteTransports({ roomServiceUrl: [baseUrl], roomServiceToken: token?.secret });
+  const [transport] = remoteTransports({ ...config, roomServiceUrl: [rpc], roomServiceToken: token?.secret });
   if (transport === undefined) return;
+  log.info({ table: `${page}#${DEMO_ROOM}` }, "a baccarat table is dealt");
   const done = runDealer({
     transport,
     room: DEMO_ROOM,
@@ -207,10 +215,14 @@ function startDemo({ config, log, lifecycle }: Parts, baseUrl: string): void {
   });
 }
 
-function remoteTransports({
-  roomServiceUrl = [],
-  roomServiceToken,
-}: Pick<Config, "roomServiceUrl" | "roomServiceToken">): Transport[] {
+function rpcTls({ rpcTlsCertFile, rpcTlsKeyFile, rpcClientCaFile: clientCa }: Config): ListenerTls | undefined {
+  const pair = keyPair(rpcTlsCertFile, rpcTlsKeyFile);
+  return pair && { ...pair, clientCa };
+}
+
+function remoteTransports(config: Config): Transport[] {
+  const { roomServiceUrl = [], roomServiceToken, roomServiceCaFile: ca } = config;
+  const pair = keyPair(config.roomServiceCertFile, config.roomServiceKeyFile);
   const authorize: Interceptor = (next) => (request) => {
     if (roomServiceToken !== undefined) request.header.set("Authorization", `Bearer ${roomServiceToken}`);
     return next(request);
@@ -219,6 +231,7 @@ function remoteTransports({
     createConnectTransport({
       baseUrl,
       httpVersion: "2",
+      nodeOptions: { ...pair, ...(ca !== undefined && { ca }) },
       interceptors: [authorize],
       readMaxBytes: FIXED.rpcBytes,
       ...PING,

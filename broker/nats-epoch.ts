@@ -3,6 +3,7 @@ import { RoomError } from "../services/errors.ts";
 import type { ControlStore } from "./broker.ts";
 import type { JetStreamApi } from "./nats-api.ts";
 import { OWN_KEYS } from "./nats-watch.ts";
+import { BrokerOpenError } from "./open-error.ts";
 import type { NatsNames } from "./subjects.ts";
 
 /** Where the log's identity is stored: put another epoch there after the log was restored from a backup. */
@@ -38,13 +39,23 @@ export async function readIdentity(options: {
   for (;;) {
     const entry = await control.get(EPOCH_KEY);
     if (entry?.value) {
-      const identity = JSON.parse(Buffer.from(entry.value).toString()) as LogIdentity;
+      const identity = parseIdentity(entry.value);
       if (isSameCreation(identity.created, created)) return identity;
     }
     if (!owner) throw new RoomError("unavailable", "the log has no epoch yet: is a RoomService running?");
     if (entry) await api.deleteMessage(names.controlStream, entry.revision, false);
     const identity: LogIdentity = { epoch: randomBytes(8).toString("hex"), created };
     await control.create(EPOCH_KEY, Buffer.from(JSON.stringify(identity)));
+  }
+}
+
+function parseIdentity(value: Uint8Array): LogIdentity {
+  try {
+    const { epoch, created } = JSON.parse(Buffer.from(value).toString()) as Partial<LogIdentity>;
+    if (epoch !== undefined && created !== undefined) return { epoch, created };
+    throw new TypeError("epoch or created is missing");
+  } catch (error) {
+    throw new BrokerOpenError("failed", `key ${EPOCH_KEY} of the control log holds no epoch`, { cause: error });
   }
 }
 

@@ -16,6 +16,7 @@ export interface FeedMessage {
 
 /** What to hear of a stream and who hears it. Callbacks must not throw. */
 export interface FeedOptions {
+  /** Where messages come in; requests go where those of `api` go. */
   readonly link: NatsLink;
   readonly api: JetStreamApi;
   readonly log: Logger;
@@ -189,6 +190,9 @@ export class Feed {
     this.#unsubscribe = link.subscribe(inbox, (msg) => {
       if (this.#generation === generation) this.#onMsg(msg);
     });
+    // The consumer is asked for over another connection perhaps, and is idle until its node knows who listens.
+    if (!(await link.flushed())) throw unavailable("not connected to NATS");
+    if (this.#generation !== generation) return;
     const name = `${this.#name}_${generation}`;
     const config = {
       name,

@@ -46,9 +46,7 @@ export class Health {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
-  /**
-   * @param options.probeSubject where something is stored to see whether that is possible; the last one is kept.
-   */
+  /** @param options.probeSubject where something is stored to see whether that is possible; the last one is kept. */
   constructor(options: {
     readonly link: NatsLink;
     readonly api: JetStreamApi;
@@ -67,12 +65,12 @@ export class Health {
       this.#lookedAt = Number.NEGATIVE_INFINITY;
       this.check();
     });
-    this.check();
   }
 
-  /** Has a stream watched too, which was created then. */
-  expect(stream: string, created: string): void {
-    this.#streams.set(stream, created);
+  /** Begins to watch these streams: their names, and when they were created. */
+  watch(streams: Readonly<Record<string, string>>): void {
+    for (const [name, created] of Object.entries(streams)) this.#streams.set(name, created);
+    this.check();
   }
 
   /** The state as last seen. */
@@ -93,7 +91,7 @@ export class Health {
 
   /** Looks now: something failed. Many failures are one reason to look, so it looks at most every 100 ms. */
   check(): void {
-    const isDue = performance.now() - this.#lookedAt > LEAST_MS;
+    const isDue = this.#streams.size > 0 && performance.now() - this.#lookedAt > LEAST_MS;
     if (isDue && !this.#stopped && !this.#probing) void this.#probe();
   }
 

@@ -19,27 +19,38 @@ export type NatsAuth =
   | { readonly user: string; readonly password: string }
   | { readonly token: string };
 
+/** TLS towards NATS, as PEM text. */
+export interface NatsTls {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
 /** Where NATS is and who connects. */
 export interface NatsLinkOptions {
   /** `nats://` or `tls://` URLs, or host:port. A user and password in a URL count unless `auth` is given. */
   readonly servers: readonly string[];
   readonly auth?: NatsAuth | undefined;
+  /** Authorities and certificate of this side, as PEM text; any of them makes TLS a must. Default: the system's, none. */
+  readonly tls?: NatsTls | undefined;
   /** Shown in the server's list of connections. */
   readonly name: string;
   /** How long to wait for a first connection, in milliseconds. */
   readonly openMs: number;
+  /** True for a connection over which so much comes that answers to pings may be late. */
+  readonly bulk?: boolean;
   readonly log: Logger;
 }
 
 /** Two pings without an answer and the server counts as gone: 6 s at most, against 4 minutes by default. */
 const PING_MS = 2_000;
-const PINGS_OUT = 2;
+const PINGS_OUT = { usual: 2, bulk: 5 };
 /** A frozen server accepts connections and says nothing: the next one must get its turn soon. */
 const DIAL_MS = 2_000;
 const REDIAL_MS = 250;
 
 /**
- * The process's one connection to NATS. It never gives up: once opened it reconnects until it is closed, and says when
+ * A connection to NATS. It never gives up: once opened it reconnects until it is closed, and says when
  * it is connected and when not. Publishes into a lost connection vanish, so whoever publishes must look first.
  */
 export class NatsLink {
@@ -181,12 +192,12 @@ const UNREF = { ref: false };
 async function connectionOptions(options: NatsLinkOptions): Promise<ConnectionOptions> {
   return {
     ...(await login(options)),
-    ...(options.servers.some((server) => server.startsWith("tls://")) ? { tls: {} } : {}),
+    ...tlsOptions(options),
     servers: hosts(options.servers),
     name: options.name,
     timeout: DIAL_MS,
     pingInterval: PING_MS,
-    maxPingOut: PINGS_OUT,
+    maxPingOut: options.bulk ? PINGS_OUT.bulk : PINGS_OUT.usual,
     reconnectTimeWait: REDIAL_MS,
     reconnectJitter: REDIAL_MS,
     reconnectJitterTLS: REDIAL_MS,
@@ -195,6 +206,15 @@ async function connectionOptions(options: NatsLinkOptions): Promise<ConnectionOp
     ignoreAuthErrorAbort: true,
     // An Error object with a stack per request costs more than the request.
     noAsyncTraces: true,
+  };
+}
+
+/** TLS where it is asked for: by authorities or a certificate, or by a server's URL. */
+function tlsOptions({ tls, servers }: NatsLinkOptions): Pick<ConnectionOptions, "tls"> {
+  if (tls === undefined) return servers.some((server) => server.startsWith("tls://")) ? { tls: {} } : {};
+  const { ca, cert, key } = tls;
+  return {
+    tls: { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) },
   };
 }
 

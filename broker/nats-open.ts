@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RoomError } from "../services/errors.ts";
 import { JetStreamApi, type StreamInfo } from "./nats-api.ts";
+import { API_ERROR, ApiError } from "./nats-api-error.ts";
 import { NatsControl } from "./nats-control.ts";
 import { Decoder } from "./nats-decode.ts";
 import { readIdentity } from "./nats-epoch.ts";
@@ -30,6 +31,8 @@ export interface NatsParts {
   readonly epoch: string;
   readonly names: NatsNames;
   readonly link: NatsLink;
+  /** Where feeds of the log come in; the same as `link` where little does. */
+  readonly feedLink: NatsLink;
   readonly requests: Requests;
   readonly api: JetStreamApi;
   readonly writer: Writer;
@@ -44,20 +47,23 @@ export interface NatsParts {
 }
 
 /**
- * Puts the engine together on a connection, and makes sure that its streams exist.
+ * Puts the engine together on its connections, and makes sure that its streams exist.
  * @param deadline when to give up, on the clock of performance.now().
  * @throws BrokerOpenError
  */
-export async function assemble(link: NatsLink, options: NatsOptions, deadline: number): Promise<NatsParts> {
+export async function assemble(
+  links: { readonly link: NatsLink; readonly feedLink: NatsLink },
+  options: NatsOptions,
+  deadline: number,
+): Promise<NatsParts> {
+  const { link, feedLink } = links;
   const { log, owner } = options;
   const names = new NatsNames(options.prefix);
   const requests = new Requests({ link });
   const api = new JetStreamApi({ requests });
   const stops: (() => void)[] = [];
   try {
-    const [logInfo, controlInfo] = await ensureStreams(api, names, link.clustered, options, deadline);
     const health = new Health({ link, api, requests, probeSubject: names.control(PROBE_KEY), log });
-    health.expect(names.controlStream, controlInfo.created);
     stops.push(() => health.stop());
     const writer = new Writer({ requests, onTrouble: () => health.check() });
     const sweeping = { api, stream: names.controlStream, log, ...options.markers };
@@ -68,17 +74,21 @@ export async function assemble(link: NatsLink, options: NatsOptions, deadline: n
     const wiper = new Wiper({ api, stream: names.logStream, log });
     stops.push(() => wiper.stop());
 
-    const { created } = logInfo;
-    const identity = await patiently(deadline, () => readIdentity({ control, api, names, created, owner }));
-    health.expect(names.logStream, identity.created);
-    const reads = { link, api, log, names, control, wiper, maxMessages: options.retention.maxMessages };
+    const identity = await patiently(deadline, async () => {
+      const [logInfo, controlInfo] = await ensureStreams(api, names, link.clustered, options, deadline);
+      const { created } = logInfo;
+      const found = await readIdentity({ control, api, names, created, owner });
+      health.watch({ [names.logStream]: found.created, [names.controlStream]: controlInfo.created });
+      return found;
+    });
+    const reads = { link: feedLink, api, log, names, control, wiper, maxMessages: options.retention.maxMessages };
     const openReading = async () => (owner ? openIndex(reads, deadline - performance.now()) : openScans(reads));
     const reading = await patiently(deadline, openReading);
     stops.push(() => reading.stop());
     const history = new History({ api, names, decoder, ...reading });
     const live = new Live({ link, api, names, decoder });
     const { epoch } = identity;
-    return { epoch, names, link, requests, api, writer, decoder, live, history, control, health, wiper, stops };
+    return { epoch, names, ...links, requests, api, writer, decoder, live, history, control, health, wiper, stops };
   } catch (error) {
     for (const stop of stops) stop();
     requests.close();
@@ -101,13 +111,17 @@ async function ensureStreams(
   ]);
 }
 
-/** Tries until the time is over: an election, or another process that is not ready yet, is no reason to end. */
+/**
+ * Tries until the time is over. An election, or another process that is not ready yet, is no reason to end; nor is a
+ * stream that vanishes, as happens when two processes create it at the same time in a cluster of 2.9.
+ */
 async function patiently<T>(deadline: number, attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof RoomError)) throw error;
+      const hasVanished = error instanceof ApiError && error.errCode === API_ERROR.streamNotFound;
+      if (!(error instanceof RoomError || hasVanished)) throw error;
       if (performance.now() + RETRY_MS > deadline) {
         throw new BrokerOpenError("failed", `the broker could not be opened in time: ${error.message}`, {
           cause: error,

@@ -1,5 +1,5 @@
 import type { Logger } from "../services/log.ts";
-import type { NatsAuth } from "./nats-link.ts";
+import type { NatsAuth, NatsTls } from "./nats-link.ts";
 import type { Retention } from "./retention.ts";
 
 /** How to open the NATS engine. */
@@ -7,6 +7,8 @@ export interface NatsOptions {
   /** `nats://` or `tls://` URLs, or host:port; one that answers is enough. */
   readonly servers: readonly string[];
   readonly auth?: NatsAuth | undefined;
+  /** TLS with authorities or a certificate of one's own. Default: as the servers' URLs say, with the system's authorities. */
+  readonly tls?: NatsTls | undefined;
   /** First word of every stream, bucket and subject: 1–32 of `[A-Za-z0-9_-]`. */
   readonly prefix: string;
   /** Copies of each stream. Default: 3 in a cluster, else 1. */

@@ -5,6 +5,7 @@ import type { JetStreamApi } from "./nats-api.ts";
 import { Feed, type FeedMessage } from "./nats-feed.ts";
 import { RoomIndex, type RoomWindow } from "./nats-index.ts";
 import type { NatsLink } from "./nats-link.ts";
+import { unavailable } from "./nats-publish.ts";
 import type { Scanner } from "./nats-scan.ts";
 import { DELETES_HEADER, type Wiper } from "./nats-wipe.ts";
 import type { NatsNames } from "./subjects.ts";
@@ -47,23 +48,28 @@ export class IndexedRooms implements RoomViews {
   readonly #feed: Feed;
   readonly #sweeper: NodeJS.Timeout;
 
-  /** Reads the log's newest events. @throws RoomError unavailable after `withinMs`. */
+  /** Reads the log's newest events, and hears the others from then on. @throws RoomError unavailable after `withinMs`. */
   static async open(options: IndexedRoomsOptions, withinMs: number): Promise<IndexedRooms> {
     const { state } = await options.api.info(options.names.logStream);
     const first = Math.max(1, state.first_seq);
     const from = Math.max(first, state.last_seq - INDEXED_EVENTS + 1);
     options.index.begin(first, from);
-    const rooms = new IndexedRooms(options, from);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(unavailable("the log could not be read in time")), withinMs);
+    const rooms = new IndexedRooms(options, from, resolve);
     try {
-      await rooms.#feed.reached(state.last_seq, withinMs);
+      // Not just up to the end: an empty log is read at once, and events may be dropped before the feed hears them.
+      await promise;
       return rooms;
     } catch (error) {
       rooms.stop();
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  private constructor(options: IndexedRoomsOptions, from: number) {
+  private constructor(options: IndexedRoomsOptions, from: number, onCaughtUp: () => void) {
     this.#options = options;
     this.#feed = new Feed({
       link: options.link,
@@ -74,6 +80,7 @@ export class IndexedRooms implements RoomViews {
       headersOnly: true,
       start: { after: from - 1 },
       onMessage: (message) => this.#onMessage(message),
+      onCaughtUp,
     });
     this.#sweeper = setInterval(() => options.index.sweep(), SWEEP_MS);
   }

@@ -14,6 +14,7 @@ export type StreamSettings = Partial<StreamConfig> & { readonly name: string };
 const NANOS_PER_MS = 1_000_000;
 const RETRY_MS = 250;
 const CREATE_MS = 1_500;
+const APART_MS = 200;
 
 /** What may be changed on a stream that has messages; anything else means to create it anew. */
 const EDITABLE: readonly (keyof StreamConfig)[] = ["max_age", "max_bytes", "num_replicas", "duplicate_window"];
@@ -95,7 +96,10 @@ async function attempt(access: StreamAccess, settings: StreamSettings): Promise<
   const found = await find(access, settings.name);
   if (!(found instanceof ApiError)) return found instanceof Error ? found : verify(access, settings, found);
   if (!access.owner) return new Error("does not exist: is a RoomService running, with the same NATS_PREFIX?");
-  return create(access, settings);
+  if ((settings.num_replicas ?? 1) === 1) return create(access, settings);
+  // Processes that start together must not create it together: clusters of 2.9 may then delete it, or never answer.
+  await delay(Math.random() * APART_MS);
+  return (await find(access, settings.name)) instanceof ApiError ? create(access, settings) : attempt(access, settings);
 }
 
 /** The stream's info, an ApiError when there is no such stream, or another error when nobody can say. */

@@ -24,7 +24,7 @@ import type { NatsOptions } from "./nats-options.ts";
 import { unavailable } from "./nats-publish.ts";
 import { DELETES_HEADER } from "./nats-wipe.ts";
 
-export type { NatsAuth } from "./nats-link.ts";
+export type { NatsAuth, NatsTls } from "./nats-link.ts";
 export type { NatsOptions } from "./nats-options.ts";
 
 const OPEN_MS = 60_000;
@@ -48,12 +48,21 @@ export interface NatsCounts {
 export async function openNatsBroker(options: NatsOptions): Promise<NatsBroker> {
   const openMs = options.openMs ?? OPEN_MS;
   const deadline = performance.now() + openMs;
-  const { servers, auth, log } = options;
-  const link = await NatsLink.open({ servers, auth, name: options.name ?? "baccarat", openMs, log });
+  const { servers, auth, tls, log, name = "baccarat" } = options;
+  const links: NatsLink[] = [];
+  const openLink = async (bulk: boolean): Promise<NatsLink> => {
+    const linkOptions = { servers, auth, tls, name: bulk ? `${name} (feeds)` : name, openMs, log, bulk };
+    const link = await NatsLink.open(linkOptions);
+    links.push(link);
+    return link;
+  };
   try {
-    return new NatsBroker(await assemble(link, options, deadline), log);
+    const link = await openLink(false);
+    // Who hears the whole log must not have acknowledgements wait behind it.
+    const feedLink = options.owner ? await openLink(true) : link;
+    return new NatsBroker(await assemble({ link, feedLink }, options, deadline), log);
   } catch (error) {
-    await link.close(0);
+    await Promise.all(links.map((link) => link.close(0)));
     throw error;
   }
 }
@@ -124,9 +133,9 @@ export class NatsBroker implements Broker {
     onCaughtUp: () => void = () => undefined,
   ): Promise<Unsubscribe> {
     this.#refuseWhenUseless();
-    const { link, api, names, decoder } = this.#parts;
+    const { feedLink, api, names, decoder } = this.#parts;
     const feed = new Feed({
-      link,
+      link: feedLink,
       api,
       log: this.#log,
       stream: names.logStream,
@@ -176,13 +185,13 @@ export class NatsBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const { writer, requests, link, stops } = this.#parts;
+    const { writer, requests, link, feedLink, stops } = this.#parts;
     await writer.close();
     await Promise.allSettled(this.#deletions);
     for (const feed of this.#tails) feed.stop();
     for (const stop of stops) stop();
     requests.close();
-    await link.close(FLUSH_MS);
+    await Promise.all([link.close(FLUSH_MS), feedLink.close(FLUSH_MS)]);
   }
 
   #wipe(subject: string, seq: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { Config } from "../services/config.ts";
 import type { Logger } from "../services/log.ts";
 import type { Broker } from "./broker.ts";
 import { openEmbeddedBroker } from "./embedded.ts";
-import { type NatsAuth, openNatsBroker } from "./nats.ts";
+import { type NatsAuth, type NatsTls, openNatsBroker } from "./nats.ts";
 
 /**
  * Opens the engine that the configuration names: NATS where NATS_URL is set, else the embedded one.
@@ -18,13 +18,20 @@ export function openBroker({ config, log }: { readonly config: Config; readonly 
   return openNatsBroker({
     servers: config.natsUrl,
     auth: natsAuth(config),
+    tls: natsTls(config),
     prefix: config.natsPrefix,
     replicas: config.natsReplicas,
+    adopt: config.natsAdopt === "1",
     retention,
     owner: config.role !== "edge",
     name: config.edgeId ?? `${config.natsPrefix}-${config.role}`,
     log,
   });
+}
+
+/** Undefined when nothing is set: then the servers' URLs say whether there is TLS. */
+function natsTls({ natsTlsCa: ca, natsTlsCert: cert, natsTlsKey: key }: Config): NatsTls | undefined {
+  return ca === undefined && cert === undefined ? undefined : { ca, cert, key };
 }
 
 /** Undefined when the servers' URLs hold the credentials, or none are needed. */

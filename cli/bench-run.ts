@@ -58,13 +58,12 @@ const PROGRESS_MS = 100;
 export async function runBench(plan: BenchPlan): Promise<BenchResult> {
   const deliveries = new Deliveries(plan.clients, plan.messages);
   const clients: RoomClient[] = [];
-  const timer = setInterval(
-    () => plan.onProgress("received", deliveries.count, plan.clients * plan.messages),
-    PROGRESS_MS,
-  );
+  const show = (): void => plan.onProgress("received", deliveries.count, plan.clients * plan.messages);
+  let timer: NodeJS.Timeout | undefined;
   try {
     await connectAll(plan, clients, deliveries);
     deliveries.begin();
+    timer = setInterval(show, PROGRESS_MS);
     const acks = await publishAll(plan, deliveries);
     await deliveries.complete(acks.stored, QUIET_MS, plan.session.shell.signal);
     return resultOf(plan, deliveries, acks);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type BenchResult, runBench } from "./bench-run.ts";
+import type { BenchResult } from "./bench-run.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
 import { ProgressBar } from "./progress.ts";
 import { action, type Session, type Shell } from "./session.ts";
@@ -40,15 +40,17 @@ async function bench(session: Session, _: readonly string[], options: BenchOptio
   if (!/^wss?:\/\//.test(options.edge))
     throw new CliError("--edge must be a URL like ws://127.0.0.1:3000/ws", EXIT.usage);
   const { JWT_SECRET: secret, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = session.shell.env;
+  // The client is needed by nothing else: other commands start without it.
+  const { runBench } = await import("./bench-run.ts");
   const bar = new ProgressBar(session);
-  const result = await runBench({
+  const measured = runBench({
     ...options,
     session,
     room: options.room ?? `bench-${crypto.randomUUID().slice(0, 8)}`,
     tokenOf: secret ? (uid) => mintToken(secret, { uid, issuer, audience, lifetimeSeconds: 3_600 }) : undefined,
     onProgress: (what, done, of) => bar.show(what, done, of),
   });
-  bar.clear();
+  const result = await measured.finally(() => bar.clear());
   session.print(session.json ? "" : describe(result), result);
   if (result.lost + result.duplicated + result.failed > 0) throw new CliError("not everything arrived exactly once");
 }

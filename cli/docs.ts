@@ -1,4 +1,4 @@
-import type { Writable } from "node:stream";
+import { Writable } from "node:stream";
 import { commandsOf, createProgram } from "./program.ts";
 
 /** docs/cli.md: what --help says, all of it. */
@@ -20,6 +20,8 @@ export function cliDocs(): string {
     "```",
   ];
   for (const [path, command] of commandsOf(program)) {
+    // What all commands share is said once.
+    command.configureHelp({ showGlobalOptions: false });
     lines.push("", `## ${path}`, "", "```text", helpOf(command), "```");
   }
   return `${lines.join("\n")}\n`;
@@ -32,10 +34,10 @@ function helpOf(command: ReturnType<typeof createProgram>): string {
   return parts.join("").trim();
 }
 
-/** Help is only read here, never run. */
+/** Help is only read here, nothing is run. */
 const NOWHERE = {
-  stdout: undefined as unknown as Writable,
-  stderr: undefined as unknown as Writable,
+  stdout: new Writable(),
+  stderr: new Writable(),
   stdin: (async function* () {})(),
   env: {},
   signal: new AbortController().signal,

@@ -11,6 +11,13 @@ import { addToken } from "./token.ts";
 import { addTrace } from "./trace.ts";
 import { httpUrl, integer } from "./values.ts";
 
+const DEFAULT_URL = "http://127.0.0.1:8080";
+
+/** As everywhere, an empty variable counts as unset. */
+function rpcUrl(text: string): string {
+  return text === "" ? DEFAULT_URL : httpUrl(text);
+}
+
 /** What each command looks like when used; shown at the end of its --help. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   token: ["JWT_SECRET=… roomctl token percy --role moderator --expires 12h"],
@@ -63,12 +70,11 @@ export function createProgram(shell: Shell): Command {
       writeErr: (text) => void shell.stderr.write(text),
     })
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
-    .addOption(
-      new Option("--url <url>", "RoomService").argParser(httpUrl).env("ROOMCTL_URL").default("http://127.0.0.1:8080"),
-    )
+    .addOption(new Option("--url <url>", "RoomService").argParser(rpcUrl).env("ROOMCTL_URL").default(DEFAULT_URL))
     .addOption(new Option("--token <secret>", "secret of an RPC token; safer in the environment").env("ROOMCTL_TOKEN"))
     .option("--json", "print JSON: one document, or one line for each event of a stream", false)
     .option("--timeout <ms>", "how long a call may take", integer(100, 600_000), 10_000)
+    .showHelpAfterError("(roomctl --help lists all commands)")
     .addHelpText("after", FOOTER);
   for (const add of [addRooms, addMessages, addMembers, addAdmin, addToken, addTrace, addBench, addDoctor]) {
     add(program, shell);

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { type Event, EventSchema, PositionSchema } from "../gen/baccarat/v1/event_pb.ts";
-import { CliError, EXIT } from "./exit-codes.ts";
+import { CliError } from "./exit-codes.ts";
 import { action, plain, type Session, type Shell } from "./session.ts";
 import { fields, time } from "./text.ts";
 import { position } from "./values.ts";
@@ -28,7 +28,7 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
   }
   const event = room === undefined ? await findAnywhere(session, epoch, seq) : await findIn(session, room, seq);
   if (event === undefined) {
-    const where = room === undefined ? "in any room; a direct conversation needs --room" : `in ${room}`;
+    const where = room === undefined ? "in any room (direct conversations and old events need --room)" : `in ${room}`;
     throw new CliError(`there is no event ${seq} ${where}: it was deleted, or dropped by retention, or never stored`);
   }
   const edges = await servingEdges(session, event.roomId);
@@ -59,8 +59,8 @@ async function findAnywhere(session: Session, epoch: string, seq: bigint): Promi
       if ((answer.position?.seq ?? 0n) >= seq) return undefined;
     }
   } catch (error) {
+    // Something after that position is gone, so nothing can be followed from there: the event itself most likely.
     if (ConnectError.from(error).code !== Code.OutOfRange) throw error;
-    throw new CliError(`${ConnectError.from(error).rawMessage}; with --room it may still be found`, EXIT.failure);
   }
   return undefined;
 }

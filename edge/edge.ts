@@ -8,6 +8,7 @@ import type { RoomId } from "../services/ids.ts";
 import type { Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
+import type { KeyPair } from "../services/tls-files.ts";
 import { EdgeNode } from "./edge-node.ts";
 import { refuse } from "./handshake.ts";
 import { type Authenticator, GuestAuthenticator } from "./identity.ts";
@@ -28,6 +29,8 @@ export interface EdgeOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Certificate of the listener. Default: no TLS. */
+  readonly tls?: KeyPair | undefined;
   /** Origins allowed beside the listener's own; undefined for none. */
   readonly allowedOrigins: readonly string[] | undefined;
   /** Proxies whose X-Forwarded-For counts. */

@@ -1,6 +1,6 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { StoredEvent } from "../broker/broker.ts";
-import type { RoomError } from "../services/errors.ts";
+import { frameCode, type RoomError } from "../services/errors.ts";
 import { messageId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 
@@ -213,7 +213,7 @@ export function encodeError(error: RoomError, requestType: string, id?: string):
   return frame(
     "error",
     {
-      code: error.reason,
+      code: frameCode(error.reason),
       message: error.message,
       retryable: error.retryable,
       retry_after_ms: Math.ceil(error.retryAfterMs),

@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, BlockList, Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Cidr, isLoopback } from "../services/config-values.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
+import type { KeyPair } from "../services/tls-files.ts";
 import { clientAddress, networkOf, trustedProxies } from "./client-address.ts";
 import {
   type Accepted,
@@ -32,6 +34,8 @@ export interface EdgeServerOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Certificate to serve https and wss with. Default: plain http and ws. */
+  readonly tls?: KeyPair | undefined;
   /** Origins allowed beside the listener's own; naming any also lifts the rule that a loopback listener has loopback names only. */
   readonly allowedOrigins: readonly string[] | undefined;
   readonly limits: Limits;
@@ -87,18 +91,22 @@ const RETRY_AFTER_S = 10;
 export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeServer> {
   const handshake: HandshakeOptions = {
     allowedOrigins: options.allowedOrigins ?? [],
-    scheme: "http",
+    scheme: options.tls ? "https" : "http",
     loopbackOnly: isLoopback(options.host) && options.allowedOrigins === undefined,
   };
   const files: StaticFiles = options.staticDir === undefined ? new Map() : await loadStaticFiles(options.staticDir);
   const upgrades = new Upgrades(options, handshake);
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const server = createServer({
+  const limits = {
     headersTimeout: timeouts.headers,
     requestTimeout: timeouts.request,
     connectionsCheckingInterval: timeouts.check,
     maxHeaderSize: MAX_HEADER_BYTES,
-  });
+  };
+  const server = options.tls
+    ? createTlsServer({ ...limits, ...options.tls, minVersion: "TLSv1.2", handshakeTimeout: timeouts.headers })
+    : createServer(limits);
+  server.on("tlsClientError", (error) => options.log.debug({ err: error }, "a client's TLS handshake failed"));
   server.maxConnections = options.limits.maxConnections + SPARE_CONNECTIONS;
   server.on("request", (request, response) => answerRequest(request, response, files, handshake));
   server.on("upgrade", (request, _socket, head) => upgrades.handle(request, head));
@@ -106,7 +114,7 @@ export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeS
   server.on("error", (error) => options.log.error({ err: error }, "the public listener failed"));
   return {
     port,
-    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    url: `${handshake.scheme}://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
     get connections() {
       return upgrades.open;
     },

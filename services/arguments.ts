@@ -3,7 +3,7 @@ import { ROLES, type Role } from "./config.ts";
 
 /** What the process was started for. */
 export interface Arguments {
-  readonly action: "run" | "help" | "check-config";
+  readonly action: "run" | "help" | "check-config" | "print-config";
   readonly role: Role;
   /** True: a baccarat table is dealt in a room, so that there is something to see. Role `all` only. */
   readonly demo: boolean;
@@ -16,6 +16,7 @@ const OPTIONS = {
   role: { type: "string", default: "all" },
   help: { type: "boolean", default: false, short: "h" },
   "check-config": { type: "boolean", default: false },
+  "print-config": { type: "boolean", default: false },
   demo: { type: "boolean", default: false },
 } as const;
 
@@ -26,7 +27,8 @@ export function parseArguments(words: readonly string[]): Arguments | string {
     const role = ROLES.find((known) => known === values.role);
     if (role === undefined) return `--role=${JSON.stringify(values.role)}: a role is ${ROLES.join(", ")}`;
     if (values.demo && role !== "all") return `--demo: only role all shows one, not ${role}`;
-    return { role, demo: values.demo, action: values.help ? "help" : values["check-config"] ? "check-config" : "run" };
+    const actions = ["help", "check-config", "print-config"] as const;
+    return { role, demo: values.demo, action: actions.find((action) => values[action]) ?? "run" };
   } catch (error) {
     // parseArgs throws TypeErrors whose first sentence says what is wrong; the rest explains `--`.
     return `${JSON.stringify((error as Error).message.split(". ", 1)[0])}: --help lists what there is`;

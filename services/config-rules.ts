@@ -1,5 +1,7 @@
 import type { Config, Role } from "./config.ts";
+import { environmentName } from "./config-table.ts";
 import { isLoopback } from "./config-values.ts";
+import { pairProblem } from "./tls-files.ts";
 
 /** What is wrong with one variable. */
 export interface Mistake {
@@ -24,6 +26,14 @@ interface Rule {
 
 const HAS_EDGE: readonly Role[] = ["all", "edge"];
 const HAS_RPC: readonly Role[] = ["all", "room"];
+
+/** Certificates and their keys. */
+const PAIRS = [
+  ["tlsCertFile", "tlsKeyFile"],
+  ["rpcTlsCertFile", "rpcTlsKeyFile"],
+  ["roomServiceCertFile", "roomServiceKeyFile"],
+  ["natsTlsCert", "natsTlsKey"],
+] as const;
 
 const RULES: readonly Rule[] = [
   {
@@ -50,6 +60,20 @@ const RULES: readonly Rule[] = [
     name: "NATS_TOKEN",
     broken: (c) => natsLogins(c).length > 1 && `choose one way to log in to NATS, not ${natsLogins(c).join(" and ")}`,
   },
+  ...PAIRS.map(
+    ([cert, key]): Rule => ({ name: environmentName(cert), broken: (c) => pairProblem(c[cert], c[key]) ?? false }),
+  ),
+  {
+    name: "RPC_CLIENT_CA_FILE",
+    broken: (c) =>
+      c.rpcClientCaFile !== undefined && c.rpcTlsCertFile === undefined && "has no effect without RPC_TLS_CERT_FILE",
+  },
+  ...(["natsTlsCa", "natsTlsCert"] as const).map(
+    (key): Rule => ({
+      name: environmentName(key),
+      broken: (c) => c[key] !== undefined && c.natsUrl === undefined && "has no effect without NATS_URL",
+    }),
+  ),
   {
     name: "AUTH_MODE",
     roles: HAS_EDGE,

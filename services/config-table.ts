@@ -1,5 +1,6 @@
 import * as read from "./config-values.ts";
 import { LIMIT_TABLE, type LimitRow, type Limits } from "./limits.ts";
+import { certificateFile, keyFile } from "./tls-files.ts";
 
 /** A variable of the environment. Its name is its key in capitals: edgePort is EDGE_PORT. */
 export interface Variable<T> {
@@ -23,12 +24,17 @@ const given = <T>(row: Variable<T> & { readonly default: string }) => row;
 /** A variable that may be undefined. */
 const optional = <T>(row: Omit<Variable<T>, "default"> & { readonly unset: string }): Variable<T | undefined> => row;
 
+/** A variable that names a PEM file; its value is what is in it. */
+const pem = (group: string, reader: read.Reader<string>, meaning: string): Variable<string | undefined> =>
+  optional({ group, unset: "none", meaning, read: reader });
+
 const LISTEN = "Where to listen";
 const BROKER = "Broker";
 const CLIENTS = "Clients";
 const SERVICES = "Services";
 const ROOMS = "Rooms and history";
 const PROCESS = "Process";
+const TLS = "TLS";
 const LIMITS = "Limits";
 
 /** Every variable but the limits. Nothing else is read from the environment. */
@@ -104,6 +110,13 @@ export const VARIABLES = {
     unset: "3 in a cluster, else 1",
     meaning: "copies of the stream and the buckets; only role room and all create them",
     read: read.integer(1, 5),
+  }),
+  natsAdopt: given({
+    group: BROKER,
+    default: "0",
+    meaning:
+      "1 changes age, size, copies and dedupe window of existing streams to what is set here; 0 refuses to start",
+    read: read.oneOf("0", "1"),
   }),
   natsPrefix: given({
     group: BROKER,
@@ -207,6 +220,34 @@ export const VARIABLES = {
     meaning: "size of the whole log; the oldest events go first",
     read: read.bytes(64 * 1024, 1024 ** 5),
   }),
+
+  tlsCertFile: pem(
+    TLS,
+    certificateFile,
+    "certificate (PEM, with its chain) of the page and the WebSocket; unset: no TLS",
+  ),
+  tlsKeyFile: pem(TLS, keyFile, "its private key (PEM)"),
+  rpcTlsCertFile: pem(TLS, certificateFile, "certificate (PEM, with its chain) of the RPC API; unset: no TLS"),
+  rpcTlsKeyFile: pem(TLS, keyFile, "its private key (PEM)"),
+  rpcClientCaFile: pem(
+    TLS,
+    certificateFile,
+    "authorities (PEM) one of which must have signed the certificate of whoever calls; tokens count all the same",
+  ),
+  roomServiceCaFile: pem(
+    TLS,
+    certificateFile,
+    "authorities (PEM) an edge trusts to have signed the RoomServices' certificates, instead of the system's",
+  ),
+  roomServiceCertFile: pem(TLS, certificateFile, "certificate (PEM) an edge shows to RoomServices"),
+  roomServiceKeyFile: pem(TLS, keyFile, "its private key (PEM)"),
+  natsTlsCa: pem(
+    TLS,
+    certificateFile,
+    "file of authorities (PEM) trusted to have signed the NATS servers' certificates, instead of the system's",
+  ),
+  natsTlsCert: pem(TLS, certificateFile, "file of the certificate (PEM) shown to NATS servers"),
+  natsTlsKey: pem(TLS, keyFile, "file of its private key (PEM)"),
 
   edgeId: optional({
     group: PROCESS,

@@ -39,6 +39,14 @@ export const REASONS = {
 /** A frame's `code`. */
 export type Reason = keyof typeof REASONS;
 
+/** Reasons that only callers of RPCs are given: a frame names something that is not there, or is there already. */
+const RPC_ONLY: ReadonlySet<Reason> = new Set(["not_found", "already_exists"]);
+
+/** The `code` of a frame that failed for a reason. */
+export function frameCode(reason: Reason): Reason {
+  return RPC_ONLY.has(reason) ? "invalid_argument" : reason;
+}
+
 /** The only error that crosses layers. Anything else that reaches a boundary is `internal`: logged, its text hidden. */
 export class RoomError extends Error {
   readonly reason: Reason;

@@ -24,9 +24,16 @@ export interface Listening {
 /** Tells where everything is, once the ports are known. `dataDir` is absolute. */
 export function describeListening(config: Config, ports: Ports, dataDir: string): Listening {
   const edge = ports.edge === undefined ? undefined : authority(config.edgeHost, ports.edge);
+  const edgeTls = config.tlsCertFile === undefined ? "" : "s";
   return {
-    ...(edge !== undefined && { page: `http://${edge}/`, websocket: `ws://${edge}/ws`, auth: config.authMode }),
-    ...(ports.rpc !== undefined && { rpc: `http://${authority(config.rpcHost, ports.rpc)}` }),
+    ...(edge !== undefined && {
+      page: `http${edgeTls}://${edge}/`,
+      websocket: `ws${edgeTls}://${edge}/ws`,
+      auth: config.authMode,
+    }),
+    ...(ports.rpc !== undefined && {
+      rpc: `http${config.rpcTlsCertFile === undefined ? "" : "s"}://${authority(config.rpcHost, ports.rpc)}`,
+    }),
     ops: `http://${authority(config.opsHost, ports.ops)}`,
     ...(config.natsUrl === undefined ? { dataDir } : { nats: config.natsUrl.map(withoutCredentials) }),
   };

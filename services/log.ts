@@ -33,6 +33,13 @@ export function createLog(options: {
   );
 }
 
+/** Turns the level to `debug`, or back to what is configured: for a look at a process that runs. */
+export function toggleDebug(log: Logger, configured: string): void {
+  log.level = log.level === "debug" ? configured : "debug";
+  // Whoever asked for it waits for this line, so no level hides it.
+  log.child({}, { level: "info" }).info({ now: log.level }, "log level changed");
+}
+
 /** JSON escapes C0; what is left are DEL, C1 (terminals read them as commands) and the line separators of Unicode. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;

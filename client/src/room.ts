@@ -7,9 +7,13 @@ import type {
   MembersPage,
   Message,
   MessageDeleted,
+  ModerationOptions,
+  MuteChange,
   Position,
   Presence,
   RoomEvent,
+  RoomSettings,
+  TimedModerationOptions,
 } from "./types.ts";
 import { RoomClientError } from "./types.ts";
 import { camel, type Frame, type RoomJoined, readEvent } from "./wire.ts";
@@ -22,6 +26,10 @@ export interface RoomEvents {
   custom: CustomEvent;
   presence: Presence;
   typing: Member;
+  /** The room's settings changed. */
+  updated: RoomSettings;
+  /** A user was muted, or may write again. */
+  muted: MuteChange;
   /** After a reconnect: everything missed was delivered, `count` events. */
   recovered: { readonly count: number };
   /** Continuity was lost: forget what is shown, `events` are the latest. `reason` as the server gave it. */
@@ -159,6 +167,37 @@ export class Room extends Emitter<RoomEvents> {
     await this.#context.request("delete_message", { room_id: this.id, seq });
   }
 
+  /** Takes a user out, who may come back. For moderators who are in the room, as everything down to `update`. */
+  async kick(uid: string, options: ModerationOptions = {}): Promise<void> {
+    await this.#moderate("kick_member", { uid, ...options });
+  }
+
+  /** Takes a user out and keeps them out. */
+  async ban(uid: string, { durationMs, reason }: TimedModerationOptions = {}): Promise<void> {
+    await this.#moderate("ban_member", { uid, reason, duration_ms: durationMs });
+  }
+  async unban(uid: string, options: ModerationOptions = {}): Promise<void> {
+    await this.#moderate("unban_member", { uid, ...options });
+  }
+
+  /** Lets a user read but not write. */
+  async mute(uid: string, { durationMs, reason }: TimedModerationOptions = {}): Promise<void> {
+    await this.#moderate("mute_member", { uid, reason, duration_ms: durationMs });
+  }
+  async unmute(uid: string, options: ModerationOptions = {}): Promise<void> {
+    await this.#moderate("unmute_member", { uid, ...options });
+  }
+
+  /** Changes what is given of the settings. */
+  async update({ frozen, slowModeMs }: { frozen?: boolean; slowModeMs?: number }): Promise<void> {
+    await this.#moderate("update_room", { frozen, slow_mode_ms: slowModeMs });
+  }
+
+  /** What is undefined is left out of the frame. */
+  #moderate(type: string, payload: Record<string, unknown>): Promise<Frame> {
+    return this.#context.request(type, { room_id: this.id, ...payload });
+  }
+
   /** Leaves. What waits to be sent fails with `closed`. */
   async leave(): Promise<void> {
     this.#end();
@@ -208,6 +247,9 @@ export class Room extends Emitter<RoomEvents> {
     else if (frame.type === "reset") this.startOver(String(frame.payload.reason));
     else if (frame.type === "room_left") this.#gone(String(frame.payload.reason), String(frame.payload.by ?? ""));
     else if (frame.type === "typing") this.emit("typing", camel<Member>(frame.payload));
+    else if (frame.type === "room_updated") this.emit("updated", camel(frame.payload));
+    else if (frame.type === "member_muted") this.emit("muted", camel({ ...frame.payload, muted: true }));
+    else if (frame.type === "member_unmuted") this.emit("muted", camel({ ...frame.payload, muted: false }));
     // A newer server may say more; what is not known here is not for here.
     else if (PRESENCE.has(frame.type)) this.#presence(frame);
   }

@@ -73,6 +73,44 @@ export interface Presence {
   readonly reason?: string;
 }
 
+/** A room's settings, as of a change. */
+export interface RoomSettings {
+  readonly roomId: string;
+  readonly title: string;
+  /** Only moderators and services may publish. */
+  readonly frozen: boolean;
+  /** Least time between two messages of one user, in milliseconds; 0 is off. */
+  readonly slowModeMs: number;
+  /** Joinable only by a token's pattern, a role or an invitation. */
+  readonly private: boolean;
+  /** Most members at a time; 0: as many as the server allows. */
+  readonly capacity: number;
+  /** The owner's own data. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A user may not write in a room any more, or may again. The end of a mute that ends by itself is not told. */
+export interface MuteChange {
+  readonly uid: string;
+  readonly muted: boolean;
+  /** Who decided. */
+  readonly by: string;
+  /** When it ends by itself, RFC 3339; null: when it is lifted. */
+  readonly until: string | null;
+  readonly reason?: string;
+}
+
+/** Why a moderator does something, for the audit log and for those who hear of it; at most 256 characters. */
+export interface ModerationOptions {
+  readonly reason?: string;
+}
+
+/** The same for what may end by itself. */
+export interface TimedModerationOptions extends ModerationOptions {
+  /** When it ends, in milliseconds from now. Default: when it is lifted. */
+  readonly durationMs?: number;
+}
+
 /** One user's exchange with another. */
 export interface ConversationSummary {
   readonly roomId: string;

@@ -36,17 +36,19 @@ export function readFrame(data: unknown): Frame | undefined {
   }
 }
 
-/** snake_case payload → camelCase object. `data` is a service's own JSON and stays as it is. */
+/** snake_case payload → camelCase object. `data` and `metadata` are a service's own and stay as they are. */
 export function camel<T>(value: unknown): T {
   if (Array.isArray(value)) return value.map((item) => camel(item)) as T;
   if (typeof value !== "object" || value === null) return value as T;
   const result: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) {
     const name = key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    result[name] = key === "data" || key === "events" ? item : camel(item);
+    result[name] = AS_IT_IS.has(key) ? item : camel(item);
   }
   return result as T;
 }
+
+const AS_IT_IS: ReadonlySet<string> = new Set(["data", "metadata", "events"]);
 
 /** A stored event's frame; undefined for every other frame. Custom types are those with a dot. */
 export function readEvent(

@@ -136,7 +136,8 @@ export function reply(requestId: number, result: Reply["result"]): SizedUpdate {
 }
 
 export function failure({ reason, message, retryAfterMs }: RoomError): Reply["result"] {
-  const value = { reason: toErrorReason(reason), message, retryAfterMs };
+  // A fraction cannot be encoded, and would end the stream of everybody.
+  const value = { reason: toErrorReason(reason), message, retryAfterMs: Math.ceil(retryAfterMs) };
   return create(ReplySchema, { result: { case: "failure", value } }).result;
 }
 

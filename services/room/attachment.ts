@@ -99,7 +99,7 @@ export class Attachment {
       }
       this.end();
     } catch (error) {
-      this.end(this.#toRoomError(error));
+      this.end(isCutOff(error) ? new RoomError("unavailable", "the connection broke") : this.#toRoomError(error));
     }
   }
 
@@ -312,4 +312,10 @@ export class Attachment {
 function clientOf({ command }: EdgeCommand): string {
   if (command.case === "connect") return command.value.client?.clientId ?? "";
   return command.case === undefined || command.case === "syncEnd" ? "" : command.value.clientId;
+}
+
+/** The edge, or the network, went away in the middle of a request: that is no fault of anybody here. */
+function isCutOff(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ECONNRESET";
 }

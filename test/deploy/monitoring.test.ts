@@ -73,13 +73,15 @@ describe("alerts and dashboard", () => {
 
   it("show every metric of our own", () => {
     const shown = new Set(dashboard.panels.flatMap((panel) => panel.targets.flatMap(({ expr }) => namesIn(expr))));
-    const hidden = [...served].filter((name) => name.startsWith("baccarat_") && !/_(count|sum)$/.test(name) && !shown.has(name));
+    const hidden = [...served].filter(
+      (name) => name.startsWith("baccarat_") && !/_(count|sum)$/.test(name) && !shown.has(name),
+    );
     expect(hidden).toEqual([]);
   });
 
   it("have balanced expressions", () => {
     expect(expressions().filter((expr) => !isBalanced(expr))).toEqual([]);
-    for (const wrong of ["sum(a", "a)", "a{b=\"c\"", "(a]"]) expect(isBalanced(wrong)).toBe(false);
+    for (const wrong of ["sum(a", "a)", 'a{b="c"', "(a]"]) expect(isBalanced(wrong)).toBe(false);
   });
 
   it("name each alert and each panel once, and every alert has a runbook", async () => {
@@ -94,7 +96,9 @@ describe("alerts and dashboard", () => {
     const { scrape_configs } = parse(await read("deploy/prometheus/prometheus.yml")) as {
       scrape_configs: { static_configs: { targets: string[] }[] }[];
     };
-    const { services } = parse(await read("docker-compose.yml"), { merge: true }) as { services: Record<string, unknown> };
+    const { services } = parse(await read("docker-compose.yml"), { merge: true }) as {
+      services: Record<string, unknown>;
+    };
     const targets = scrape_configs.flatMap((job) => job.static_configs.flatMap((config) => config.targets));
     expect(targets).toHaveLength(4);
     for (const target of targets) expect(Object.keys(services)).toContain(target.split(":")[0]);

@@ -41,6 +41,31 @@ const freshRoom = (): string => `sdk-${++rooms}`;
 const live = (client: RoomClient): Promise<unknown> =>
   eventually("the client to be live", () => client.state.name === "live", { state: () => client.state });
 
+/** Somebody else, who is not behind the proxy. */
+const other = async (): Promise<TestClient> => {
+  const client = await TestClient.connect(topology.edges[0] ?? "");
+  await client.next("welcome");
+  return client;
+};
+
+/** A guest's session, to come back with; the client is live then. */
+const sessionOf = (client: RoomClient): Promise<string> =>
+  new Promise((resolve) => client.on("session", (session) => queueMicrotask(() => resolve(session))));
+
+/** `ok`, or why not. */
+const attempt = (sent: Promise<unknown>): Promise<string> =>
+  sent.then(
+    () => "ok",
+    (error: unknown) => (error instanceof RoomClientError ? error.code : String(error)),
+  );
+
+/** Positions of the direct messages a client hears. */
+function directSeqs(client: RoomClient): number[] {
+  const seqs: number[] = [];
+  client.on("direct", ({ event }) => seqs.push(event.seq));
+  return seqs;
+}
+
 /** What a listener of the room hears, as it would show it. */
 function transcript(room: Room): { readonly seqs: number[]; readonly resets: string[] } {
   const heard = { seqs: [] as number[], resets: [] as string[] };
@@ -158,6 +183,96 @@ describe("RoomClient", () => {
     const heard = new Promise<RoomEvent>((resolve) => bob.on("direct", ({ event }) => resolve(event)));
     await ann.direct(bob.self?.uid ?? "").send("psst");
     expect(await heard).toMatchObject({ kind: "message", message: { message: "psst", username: "ann" } });
+  });
+
+  it("hears the direct messages it missed, of conversations it knew and others, exactly once and in order", async () => {
+    const [ann, bob, cyd] = [connect({ username: "ann" }), connect({ username: "bob" }), await other()];
+    await Promise.all([live(ann), live(bob)]);
+    const heard = directSeqs(bob);
+    const toBob = ann.direct(bob.self?.uid ?? "");
+    const sent = [(await toBob.send("before")).seq];
+    await eventually("the first message", () => heard.length === 1);
+    const away = bob.self?.uid;
+    proxy.refuse();
+    // Ann is behind the same proxy: others write meanwhile.
+    for (const text of ["one", "two"])
+      sent.push((await cyd.request("send_message", { to_uid: away, message: text })).seq);
+    proxy.heal();
+    await eventually("what was missed", () => heard.length === 3);
+    sent.push((await toBob.send("after")).seq);
+    await eventually("what came live", () => heard.length === 4);
+    expect(heard).toEqual(sent);
+    const { conversations } = await bob.conversations();
+    expect(conversations.map(({ uid }) => uid)).toEqual([ann.self?.uid, cyd.uid]);
+    await cyd.close();
+  });
+
+  it("hears all it missed when that is more than the server sends by itself", async () => {
+    const bob = connect();
+    await live(bob);
+    const [ann, cyd] = [await other(), await other()];
+    const heard = directSeqs(bob);
+    const truncated: unknown[] = [];
+    bob.on("truncated", (event) => truncated.push(event));
+    const uid = bob.self?.uid;
+    const write = async (from: TestClient) => (await from.request("send_message", { to_uid: uid, message: "x" })).seq;
+    const sent = [await write(ann)];
+    await eventually("the first message", () => heard.length === 1);
+    proxy.refuse();
+    for (let index = 0; index < 130; index++) sent.push(await write(ann));
+    for (let index = 0; index < 10; index++) sent.push(await write(cyd));
+    proxy.heal();
+    await eventually("everything missed", () => heard.length === sent.length, { state: () => heard.length });
+    // Each conversation is in order; one that is read by itself may come before another's end.
+    expect(heard.toSorted((a, b) => a - b)).toEqual(sent);
+    expect(truncated).toEqual([]);
+    await Promise.all([ann.close(), cyd.close()]);
+  });
+
+  it("goes on in a later run from where the application says it was", async () => {
+    const first = connect();
+    const session = await sessionOf(first);
+    const ann = await other();
+    const uid = first.self?.uid;
+    const write = async () => (await ann.request("send_message", { to_uid: uid, message: "x" })).seq;
+    const heard = directSeqs(first);
+    await write();
+    await eventually("the first message", () => heard.length === 1);
+    const [seq] = heard;
+    const { epoch } = ann.welcome;
+    first.close();
+    const missed = [await write(), await write()];
+    const second = connect({ session, directSince: { epoch, seq: seq ?? 0 } });
+    const later = directSeqs(second);
+    await eventually("what was missed", () => later.length === 2);
+    expect(later).toEqual(missed);
+    await ann.close();
+  });
+
+  it("tells of conversations that have more than it can say from where on", async () => {
+    const first = connect();
+    const session = await sessionOf(first);
+    const [ann, cyd] = [await other(), await other()];
+    const uid = first.self?.uid;
+    first.close();
+    const write = async (from: TestClient) => await from.request("send_message", { to_uid: uid, message: "x" });
+    for (let index = 0; index < 100; index++) await write(ann);
+    const { room_id } = await write(cyd);
+    const second = connect({ session });
+    const told = new Promise((resolve) => second.on("truncated", resolve));
+    expect(await told).toEqual({ rooms: [room_id], moreRooms: false });
+    await Promise.all([ann.close(), cyd.close()]);
+  });
+
+  it("blocks and unblocks", async () => {
+    const [ann, bob] = [connect(), connect()];
+    await Promise.all([live(ann), live(bob)]);
+    const toBob = ann.direct(bob.self?.uid ?? "");
+    await toBob.send("hello");
+    await bob.block(ann.self?.uid ?? "");
+    await eventually("the block", async () => (await attempt(toBob.send("still there?"))) === "permission_denied");
+    await bob.unblock(ann.self?.uid ?? "");
+    await eventually("the end of the block", async () => (await attempt(toBob.send("again"))) === "ok");
   });
 
   it("notices a connection that died without a word", async () => {

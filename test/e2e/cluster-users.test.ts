@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { Cluster } from "../support/cluster.ts";
 import { JWT_ENV } from "../support/tokens.ts";
+import { moderators } from "./scenarios/moderators.ts";
 import { users } from "./scenarios/users.ts";
 
 describe("1 NATS server, 2 RoomServices, 3 edges, with tokens for users", () => {
@@ -9,4 +10,5 @@ describe("1 NATS server, 2 RoomServices, 3 edges, with tokens for users", () => 
   afterAll(() => topology.stop(), 30_000);
 
   users(topology);
+  moderators(topology);
 });

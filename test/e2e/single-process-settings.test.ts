@@ -3,6 +3,7 @@ import { JWT_ENV } from "../support/tokens.ts";
 import { NO_TRAFFIC_LIMITS, singleProcess, type Topology } from "../support/topology.ts";
 import { access, CLOSED } from "./scenarios/access.ts";
 import { limits, SMALL_LIMITS } from "./scenarios/limits.ts";
+import { moderators } from "./scenarios/moderators.ts";
 import { restart } from "./scenarios/restart.ts";
 import { slowReader } from "./scenarios/slow-reader.ts";
 import { users } from "./scenarios/users.ts";
@@ -11,6 +12,7 @@ const runs: readonly (readonly [string, Topology, (topology: Topology) => void])
   ["with tokens for services", singleProcess(CLOSED), access],
   ["with small limits", singleProcess(SMALL_LIMITS), limits],
   ["with tokens for users", singleProcess(JWT_ENV), users],
+  ["with tokens for moderators", singleProcess(JWT_ENV), moderators],
   ["with a client that does not read", singleProcess(NO_TRAFFIC_LIMITS), slowReader],
   ["killed and stopped", singleProcess({ ...NO_TRAFFIC_LIMITS, HISTORY_MAX_MESSAGES: "20000" }), restart],
 ];

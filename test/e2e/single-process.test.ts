@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { NO_TRAFFIC_LIMITS, singleProcess } from "../support/topology.ts";
 import { badInput } from "./scenarios/bad-input.ts";
+import { catchUp } from "./scenarios/catch-up.ts";
 import { conversation } from "./scenarios/conversation.ts";
 import { crowdedRoom } from "./scenarios/crowded-room.ts";
 import { dedupe } from "./scenarios/dedupe.ts";
 import { direct } from "./scenarios/direct.ts";
 import { history } from "./scenarios/history.ts";
 import { messages } from "./scenarios/messages.ts";
+import { moderation } from "./scenarios/moderation.ts";
 import { order } from "./scenarios/order.ts";
 import { presence } from "./scenarios/presence.ts";
 import { recovery } from "./scenarios/recovery.ts";
@@ -21,9 +23,9 @@ describe("one process", () => {
   beforeAll(() => topology.start());
   afterAll(() => topology.stop());
 
-  for (const scenarios of [conversation, rooms, dedupe, history, recovery, messages, direct, presence]) {
+  for (const scenarios of [conversation, rooms, dedupe, history, recovery, messages, direct, catchUp, presence]) {
     scenarios(topology);
   }
-  for (const scenarios of [badInput, rpcRooms, rpcMessages, rpcAdmin, rpcProtocols]) scenarios(topology);
+  for (const scenarios of [badInput, rpcRooms, rpcMessages, rpcAdmin, rpcProtocols, moderation]) scenarios(topology);
   for (const scenarios of [crowdedRoom, order]) scenarios(topology);
 });

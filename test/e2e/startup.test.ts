@@ -68,6 +68,25 @@ describe("starting", { timeout: 60_000 }, () => {
     expect((await run({ args: ["--check-config"], env: { EDGE_PORT: "x" } })).code).toBe(EXIT_CONFIG);
   });
 
+  it("prints the configuration with --print-config, without secrets", async () => {
+    const env = { JWT_SECRET: "hunter2-hunter2-hunter2-hunter2-hunter2", EDGE_PORT: "4000" };
+    const { code, stdout } = await run({ args: ["--print-config"], env });
+    expect(code).toBe(0);
+    expect(stdout).toContain("\nEDGE_PORT=4000\n");
+    expect(stdout).not.toContain("hunter2");
+  });
+
+  it("turns LOG_LEVEL to debug and back at SIGUSR2", async () => {
+    const product = await ProductProcess.start({ env: { DATA_DIR: newDirectory(), LOG_LEVEL: "warn" } });
+    const levels = () => product.logLines().flatMap((line) => (line.msg === "log level changed" ? [line.now] : []));
+    product.signal("SIGUSR2");
+    await eventually("the first change", () => levels().length === 1);
+    product.signal("SIGUSR2");
+    await eventually("the second change", () => levels().length === 2);
+    expect(levels()).toEqual(["debug", "warn"]);
+    expect((await product.stop()).code).toBe(0);
+  });
+
   it("refuses a bad configuration with one line per mistake, a suggestion and exit code 78", async () => {
     const { code, stdout, stderr } = await run({
       env: {

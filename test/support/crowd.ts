@@ -55,10 +55,10 @@ export class Crowd implements AsyncDisposable {
     return clients;
   }
 
-  /** Comes back as a guest of an earlier connection, by its `welcome.session`. */
-  async resume(session: string, options: CrowdOptions = {}): Promise<TestClient> {
+  /** Comes back as a guest of an earlier connection, by its `welcome.session`; `more` goes into the login. */
+  async resume(session: string, options: CrowdOptions = {}, more: object = {}): Promise<TestClient> {
     const client = await this.open(options);
-    await client.request("login", { session });
+    await client.request("login", { session, ...more });
     return client;
   }
 

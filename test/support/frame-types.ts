@@ -19,8 +19,31 @@ export interface Welcome {
   readonly heartbeat_ms: number;
   readonly token_expires_at: string | null;
   readonly epoch: string;
-  readonly direct: readonly { readonly room_id: string; readonly uid: string; readonly seq: number }[];
+  readonly direct: readonly Conversation[];
   readonly limits: Readonly<Record<string, number>>;
+}
+
+/** One of a user's conversations. */
+export interface Conversation {
+  readonly room_id: string;
+  readonly uid: string;
+  readonly username: string;
+  readonly seq: number;
+  readonly sent: string;
+}
+
+/** Payload of `conversations`. */
+export interface Conversations {
+  readonly conversations: readonly Conversation[];
+  readonly next_page_token: string;
+}
+
+/** Payload of `truncated`. */
+export interface Truncated {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly rooms: readonly string[];
+  readonly more_rooms: boolean;
 }
 
 /** A stored event inside `room_joined` and `history`. */
@@ -130,6 +153,26 @@ export interface RoomLeft {
   readonly by: string;
 }
 
+/** Payload of `member_muted` and `member_unmuted`. */
+export interface MemberPolicy {
+  readonly room_id: string;
+  readonly uid: string;
+  readonly by: string;
+  readonly until: string | null;
+  readonly reason?: string;
+}
+
+/** Payload of `room_updated`. */
+export interface RoomUpdated {
+  readonly room_id: string;
+  readonly title: string;
+  readonly frozen: boolean;
+  readonly slow_mode_ms: number;
+  readonly private: boolean;
+  readonly capacity: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** Payload of `error`. */
 export interface ErrorPayload {
   readonly code: string;
@@ -148,11 +191,16 @@ export interface Payloads {
   readonly ack: Ack;
   readonly history: History;
   readonly members: Members;
+  readonly conversations: Conversations;
+  readonly truncated: Truncated;
   readonly member_joined: MemberChange;
   readonly member_left: MemberChange;
   readonly members_changed: MembersChanged;
   readonly typing: Typing;
   readonly room_left: RoomLeft;
+  readonly member_muted: MemberPolicy;
+  readonly member_unmuted: MemberPolicy;
+  readonly room_updated: RoomUpdated;
   readonly reset: { readonly room_id: string; readonly epoch: string; readonly seq: number; readonly reason: string };
   readonly reconnect: { readonly delay_ms: number; readonly reason: string };
   readonly notice: { readonly message: string; readonly sent: string };
@@ -184,7 +232,16 @@ export interface Replies {
   readonly delete_message: "ack";
   readonly get_history: "history";
   readonly get_members: "members";
+  readonly get_conversations: "conversations";
+  readonly block_user: "ack";
+  readonly unblock_user: "ack";
   readonly typing: "ack";
+  readonly kick_member: "ack";
+  readonly ban_member: "ack";
+  readonly unban_member: "ack";
+  readonly mute_member: "ack";
+  readonly unmute_member: "ack";
+  readonly update_room: "ack";
   readonly ping: "pong";
 }
 

@@ -12,10 +12,9 @@ export class RawSocket implements AsyncDisposable {
   #received: Buffer = Buffer.alloc(0);
   #changed = Promise.withResolvers<void>();
 
-  /** `allowHalfOpen`: when the server ends the connection, this side does not. Default false. */
-  static async connect(edge: string, options: { allowHalfOpen?: boolean } = {}): Promise<RawSocket> {
+  static async connect(edge: string): Promise<RawSocket> {
     const { hostname, port } = new URL(edge);
-    const socket = connect({ host: hostname, port: Number(port), ...options });
+    const socket = connect(Number(port), hostname);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     socket.once("connect", resolve);
     socket.once("error", reject);
@@ -25,12 +24,8 @@ export class RawSocket implements AsyncDisposable {
   }
 
   /** Connects and upgrades to a WebSocket. `target` is the request line's target. */
-  static async upgrade(
-    edge: string,
-    target = "/ws?room_id=",
-    options: { allowHalfOpen?: boolean } = {},
-  ): Promise<RawSocket> {
-    const raw = await RawSocket.connect(edge, options);
+  static async upgrade(edge: string, target = "/ws?room_id="): Promise<RawSocket> {
+    const raw = await RawSocket.connect(edge);
     const head = await raw.handshake(target, new URL(edge).host);
     if (!head.startsWith("HTTP/1.1 101")) throw new Error(`the upgrade of ${target} was answered by ${head}`);
     return raw;

@@ -16,6 +16,8 @@ describe("the SDK", () => {
     expectTypeOf<Required<client.Message>>().toEqualTypeOf<Same<Generated, client.Message>>();
     type Deleted = Omit<Fields<frames.MessageDeletedPayload>, "prevSeq">;
     expectTypeOf<client.MessageDeleted>().toEqualTypeOf<Same<Deleted, client.MessageDeleted>>();
+    type Updated = Fields<frames.RoomUpdatedPayload>;
+    expectTypeOf<client.RoomSettings>().toEqualTypeOf<Same<Updated, client.RoomSettings>>();
   });
 
   it("is smaller than 12 kB, minified and gzipped", async () => {

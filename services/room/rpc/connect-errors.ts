@@ -30,8 +30,14 @@ const FRAMEWORK_REASONS: ReadonlyMap<Code, Reason> = new Map<Code, Reason>([
   [Code.Internal, "internal"],
 ]);
 
-/** Gives an error of the framework's own the ErrorInfo that every failed call has. */
+/** How the framework says, of a Protobuf that cannot be read, that it is its own fault. */
+const UNREADABLE = "parse binary: ";
+
+/** Gives an error of the framework's own the ErrorInfo that every failed call has, and blames callers for what they sent. */
 export function completeDetails(error: ConnectError): void {
+  if (error.code === Code.Internal && error.rawMessage.startsWith(UNREADABLE)) {
+    Object.assign(error, { code: Code.InvalidArgument });
+  }
   const reason = FRAMEWORK_REASONS.get(error.code);
   if (reason !== undefined && error.details.length === 0) error.details.push(infoOf(new RoomError(reason, "")));
 }

@@ -1,8 +1,10 @@
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
+import * as tls from "node:tls";
 import { FIXED } from "../../limits.ts";
 import type { Logger } from "../../log.ts";
+import type { KeyPair } from "../../tls-files.ts";
 import { Http2Sessions } from "./http2-sessions.ts";
 
 /** A request of either protocol, as Node's servers hand it out. */
@@ -30,8 +32,16 @@ export const LISTENER_TIMINGS: ListenerTimings = {
   pingMs: 20_000,
 };
 
+/** What a listener with TLS needs. */
+export interface ListenerTls extends KeyPair {
+  /** Authorities (PEM) one of which must have signed the certificate of whoever connects. Default: none is asked for. */
+  readonly clientCa?: string | undefined;
+}
+
 /** What a listener needs. */
 export interface ListenerOptions {
+  /** Default: no TLS. */
+  readonly tls?: ListenerTls;
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -56,7 +66,7 @@ const MAX_STREAMS = 100;
 const RESET_BURST = 1_000;
 const RESETS_PER_SECOND = 33;
 
-/** One port for HTTP/1.1 and HTTP/2 without TLS: the first bytes of a connection tell which it is. */
+/** One port for HTTP/1.1 and HTTP/2: by TLS the client says which it is, without TLS its first bytes do. */
 export class Listener {
   readonly #tcp: net.Server;
   readonly #http1: http.Server;
@@ -104,7 +114,9 @@ export class Listener {
     this.#http2.on("request", options.onRequest);
     this.#sessions = new Http2Sessions({ pingMs: this.#timings.pingMs, log: options.log });
     this.#http2.on("session", (session) => this.#sessions.add(session));
-    this.#tcp = net.createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#tcp = options.tls
+      ? this.#secureServer(options.tls)
+      : net.createServer({ noDelay: true }, (socket) => this.#accept(socket));
     this.#tcp.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
     this.#tcp.on("drop", () => this.#refused());
   }
@@ -133,10 +145,35 @@ export class Listener {
     this.#tcp.on("error", (error) => this.#log.error({ err: error }, "RPC listener failed"));
   }
 
-  #accept(socket: net.Socket): void {
+  #secureServer({ cert, key, clientCa }: ListenerTls): net.Server {
+    const server = tls.createServer({
+      cert,
+      key,
+      ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+      minVersion: "TLSv1.2",
+      ALPNProtocols: ["h2", "http/1.1"],
+      handshakeTimeout: this.#timings.headersMs,
+      noDelay: true,
+    });
+    // Also those whose handshake is not over, so that closing does not wait for it.
+    server.on("connection", (socket: net.Socket) => this.#track(socket));
+    server.on("secureConnection", (socket) => {
+      this.#track(socket);
+      (socket.alpnProtocol === "h2" ? this.#http2 : this.#http1).emit("connection", socket);
+    });
+    server.on("tlsClientError", (error) => this.#log.info({ err: error }, "RPC client refused: TLS handshake failed"));
+    return server;
+  }
+
+  #track(socket: net.Socket): void {
     this.#sockets.add(socket);
-    this.#silent.add(socket);
     socket.on("error", (error) => this.#log.debug({ err: error }, "RPC connection failed"));
+    socket.once("close", () => this.#sockets.delete(socket));
+  }
+
+  #accept(socket: net.Socket): void {
+    this.#track(socket);
+    this.#silent.add(socket);
     const timer = setTimeout(() => socket.destroy(), this.#timings.headersMs);
     let seen = Buffer.alloc(0);
     const decide = () => {
@@ -157,7 +194,6 @@ export class Listener {
     socket.once("close", () => {
       clearTimeout(timer);
       this.#silent.delete(socket);
-      this.#sockets.delete(socket);
     });
   }
 

@@ -1,3 +1,4 @@
+import { TLSSocket } from "node:tls";
 import { hasLoopbackName, isAllowedOrigin, parseListenerUrl } from "../../origin.ts";
 import type { HttpRequest } from "./listener.ts";
 
@@ -21,7 +22,8 @@ export interface RequestRules {
 /** Holds the rules against a request; undefined when it may pass. */
 export function refuse(request: HttpRequest, rules: RequestRules): Refusal | undefined {
   const host = hostOf(request);
-  const listener = host === undefined ? undefined : parseListenerUrl("http", host);
+  const scheme = request.socket instanceof TLSSocket ? "https" : "http";
+  const listener = host === undefined ? undefined : parseListenerUrl(scheme, host);
   if (listener === undefined) return { status: 400, message: "exactly one valid Host is required" };
   if (rules.loopbackHostOnly && !hasLoopbackName(listener)) {
     return { status: 421, message: "without RPC_TOKENS the Host must be localhost, 127.0.0.1 or [::1]" };

@@ -4,7 +4,7 @@ import type { Logger } from "../../log.ts";
 import { Credentials } from "./credentials.ts";
 import { createHttpHandler } from "./http-handler.ts";
 import { type CallObserver, STOPPING } from "./interceptors.ts";
-import { Listener, type ListenerTimings } from "./listener.ts";
+import { Listener, type ListenerTimings, type ListenerTls } from "./listener.ts";
 import { createRouter, type Routes } from "./routes.ts";
 
 /** What the RPC server needs. */
@@ -12,6 +12,8 @@ export interface RpcServerOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Certificate to serve with, and authorities that must have signed the callers' own. Default: no TLS. */
+  readonly tls?: ListenerTls | undefined;
   /** Who may call. Without any, everyone may do everything, so the host must then be loopback. */
   readonly tokens: readonly RpcToken[];
   /** Origins whose pages may call, beside the listener's own. */
@@ -54,7 +56,15 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     log,
     bodyMs: deadlineMs,
   });
-  const listener = await Listener.open({ host, port, onRequest, log, ...(timings && { timings }) });
+  const { tls } = options;
+  const listener = await Listener.open({
+    host,
+    port,
+    onRequest,
+    log,
+    ...(tls && { tls }),
+    ...(timings && { timings }),
+  });
   return {
     port: listener.port,
     close(closeMs = 5_000) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { TestClient } from "../../support/client.ts";
 import { Crowd, newRoom } from "../../support/crowd.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type Frame, isFrame } from "../../support/frame-types.ts";
@@ -79,6 +80,34 @@ export function restart(topology: Topology): void {
       expect(await rpc.get("RoomService/GetRoom", { room_id: room })).toMatchObject({ room: { title: "T" } });
       const { count } = await back.request("get_members", { room_id: room });
       expect(count).toBe(1);
+    });
+
+    it("keeps direct messages for those who are away, and what they had read", async () => {
+      await using crowd = new Crowd(topology);
+      const [ann, bob] = [await crowd.connect({ edge: 0 }), await crowd.connect({ edge: 0 })];
+      const tell = async (from: TestClient, message: string) =>
+        (await from.request("send_message", { to_uid: bob.uid, message })).seq;
+      const seqs = (client: TestClient) => client.all("new_message").map(({ payload }) => payload.seq);
+      const first = await tell(ann, "read");
+      await bob.next("new_message");
+      await bob.close();
+      const missed = await tell(ann, "missed");
+      await topology.killEdge(0);
+      await topology.startEdge(0);
+      const back = await crowd.resume(bob.welcome.session, { edge: 0 });
+      expect(back.welcome.direct).toMatchObject([{ uid: ann.uid, seq: missed }]);
+      await back.next("new_message");
+      expect(seqs(back)).toEqual([missed]);
+      expect(first).toBeLessThan(missed);
+      // A stop closes properly: what was read is known, so that nothing comes again.
+      await topology.stopEdge(0);
+      await back.closing();
+      await topology.startEdge(0);
+      const writer = await crowd.resume(ann.welcome.session, { edge: 0 });
+      const later = await tell(writer, "later");
+      const again = await crowd.resume(bob.welcome.session, { edge: 0 });
+      await again.next("new_message");
+      expect(seqs(again)).toEqual([later]);
     });
 
     it("by SIGTERM finishes the acks in flight, closes with 1012 and takes less than 2 s", async () => {

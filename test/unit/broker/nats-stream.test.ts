@@ -1,5 +1,6 @@
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
+import { EPOCH_KEY, isSameCreation } from "../../../broker/nats-epoch.ts";
 import { room, say, seqsOf } from "../../contract/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { GENEROUS, useNats } from "../../support/nats-fixture.ts";
@@ -95,20 +96,65 @@ describe("streams", () => {
     await say(edge, LOBBY, "hello");
   });
 
-  it("that are created anew under a running process make it unwell for good", async () => {
-    const broker = await nats.open();
-    await say(broker, LOBBY, "hello");
-    await api(`STREAM.DELETE.${nats.names.logStream}`);
-    await eventually("the loss to be noticed", () => !broker.health().ok);
-    const again = await nats.open();
-    expect(again.epoch).not.toBe(broker.epoch);
-    const reason = await eventually("the new stream to be noticed", () => {
-      const health = broker.health();
-      return !health.ok && health.reason.includes("created anew") && health.reason;
+  describe("that are created anew", () => {
+    /** Makes the log look created so long ago, as far as the record of its epoch says. */
+    async function backdate(ms: number): Promise<void> {
+      const broker = await nats.open();
+      const entry = await broker.control.get(EPOCH_KEY);
+      const identity = JSON.parse(Buffer.from(entry?.value ?? []).toString());
+      const created = new Date(Date.parse(identity.created) - ms).toISOString();
+      await broker.control.put(EPOCH_KEY, Buffer.from(JSON.stringify({ ...identity, created })));
+      await broker.close();
+    }
+
+    it("have another epoch, the same for all who open them at once", async () => {
+      const { epoch } = await nats.open();
+      await backdate(3_600_000);
+      const brokers = await Promise.all([nats.open(), nats.open(), nats.open()]);
+      const epochs = new Set(brokers.map((broker) => broker.epoch));
+      expect(epochs.size).toBe(1);
+      expect(epochs).not.toContain(epoch);
+      expect((await nats.open({ owner: false })).epoch).toBe(brokers[0]?.epoch);
     });
-    expect(reason).toContain("restart this process");
-    await expect(say(broker, LOBBY, "into the wrong log")).rejects.toMatchObject({ reason: "unavailable" });
-    expect((await again.history(LOBBY, { limit: 10 })).events).toEqual([]);
+
+    it("make a running process unwell for good, which stores nothing in them", async () => {
+      await backdate(29_000);
+      const broker = await nats.open();
+      await say(broker, LOBBY, "hello");
+      await api(`STREAM.DELETE.${nats.names.logStream}`);
+      await eventually("the loss to be noticed", () => !broker.health().ok);
+      await eventually("the log to be another", async () => {
+        const again = await nats.open();
+        const isAnother = again.epoch !== broker.epoch;
+        if (!isAnother) await api(`STREAM.DELETE.${nats.names.logStream}`);
+        await again.close();
+        return isAnother;
+      });
+      const reason = await eventually("the new stream to be noticed", () => {
+        const health = broker.health();
+        return !health.ok && health.reason.includes("created anew") && health.reason;
+      });
+      expect(reason).toContain("restart this process");
+      await expect(say(broker, LOBBY, "into the wrong log")).rejects.toMatchObject({ reason: "unavailable" });
+      const again = await nats.open();
+      expect((await again.history(LOBBY, { limit: 10 })).events).toEqual([]);
+    });
+
+    it("are refused while the record of the epoch cannot be read", async () => {
+      const broker = await nats.open();
+      await broker.control.put(EPOCH_KEY, Buffer.from("{}"));
+      expect(await refusal(nats.open())).toBe("BrokerOpenError: key broker.epoch of the control log holds no epoch");
+    });
+  });
+});
+
+describe("isSameCreation", () => {
+  it("allows for the two times that one creation may have", () => {
+    const created = "2026-11-23T06:47:20.099634638Z";
+    expect(isSameCreation(created, created)).toBe(true);
+    expect(isSameCreation(created, "2026-11-23T06:47:20.105091562Z")).toBe(true);
+    expect(isSameCreation("2026-11-23T06:47:49Z", created)).toBe(true);
+    expect(isSameCreation(created, "2026-11-23T06:48:00Z")).toBe(false);
   });
 });
 

@@ -33,7 +33,7 @@ import {
 import { MemberSchema } from "../../../gen/baccarat/v1/client_pb.ts";
 import { EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
 import * as frames from "../../../gen/baccarat/v1/frames_pb.ts";
-import { REASONS, type Reason, RoomError } from "../../../services/errors.ts";
+import { frameCode, REASONS, type Reason, RoomError } from "../../../services/errors.ts";
 import { parseRoomId } from "../../../services/ids.ts";
 import { DEFAULT_LIMITS } from "../../../services/limits.ts";
 
@@ -229,7 +229,7 @@ describe("every encoder equals the Protobuf JSON mapping", () => {
       const { reason, message, retryAfterMs, requestType, id } = given;
       const error = new RoomError(reason, message, { retryAfterMs });
       expectFrame(encodeError(error, requestType, id), "error", id, frames.ErrorPayloadSchema, {
-        code: reason,
+        code: frameCode(reason),
         message,
         retryable: REASONS[reason].retryable,
         retryAfterMs,

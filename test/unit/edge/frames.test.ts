@@ -290,6 +290,8 @@ const TYPES = [
   "delete_message",
   "get_history",
   "get_members",
+  "get_conversations",
+  "block_user",
   "typing",
   "ping",
 ];

@@ -12,6 +12,7 @@ describe("parseArguments", () => {
     [["-h"], { action: "help", role: "all" }],
     [["--check-config", "--role=edge"], { action: "check-config", role: "edge" }],
     [["--help", "--check-config"], { action: "help", role: "all" }],
+    [["--print-config"], { action: "print-config", role: "all" }],
     [["--demo"], { action: "run", role: "all", demo: true }],
   ])("%j", (words, expected) => expect(parseArguments(words)).toEqual({ demo: false, ...expected }));
 

@@ -2,6 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
 import { ErrorReason } from "../../../gen/baccarat/v1/errors_pb.ts";
 import {
+  frameCode,
   fromErrorReason,
   REASONS,
   type Reason,
@@ -50,6 +51,12 @@ describe("REASONS", () => {
   it.each([ErrorReason.UNSPECIFIED, 9_999 as ErrorReason])("takes %i, unknown to this version, for internal", (value) =>
     expect(fromErrorReason(value)).toBe("internal"),
   );
+
+  it("gives frames the codes of the protocol only", () => {
+    expect(frameCode("not_found")).toBe("invalid_argument");
+    expect(frameCode("already_exists")).toBe("invalid_argument");
+    expect(frameCode("muted")).toBe("muted");
+  });
 
   it("tells by the close code alone whether to come back", () => {
     for (const row of Object.values(REASONS)) {

@@ -95,9 +95,12 @@ export class AttachedEdge {
     await this.ask({ case: "leave", value: { clientId, roomId, reason } });
   }
 
-  /** What kinds of updates were heard, replies left out. */
+  /** What kinds of updates were heard, but for replies and digests that name no room. */
   kinds(): string[] {
-    return this.heard.flatMap(({ case: kind }) => (kind === undefined || kind === "reply" ? [] : [kind]));
+    return this.heard.flatMap((update) => {
+      if (update.case === undefined || update.case === "reply") return [];
+      return update.case === "digest" && update.value.heads.length === 0 ? [] : [update.case];
+    });
   }
 
   /** Updates of one kind so far. */

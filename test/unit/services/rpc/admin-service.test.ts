@@ -72,6 +72,27 @@ describe("AdminService", () => {
     expect(await call(rpc, "DisconnectClients", { uid: "nobody" })).toEqual({ disconnected: 0 });
   });
 
+  it("records who disconnected whom, and who said what to everyone, but not what concerned nobody", async () => {
+    await using rpc = await startRoom({ tokens: TOKENS });
+    await using edge = await attach(rpc, "edge-1");
+    await edge.join("percy", "c1", "a");
+    await call(rpc, "DisconnectClients", { uid: "nobody" });
+    await call(rpc, "DisconnectClients", { uid: "percy", edge_id: "edge-1", reason: "bye" });
+    await call(rpc, "BroadcastNotice", { message: "maintenance" });
+    const { events } = await call(rpc, "ListAuditEvents", { actor: "service:ops" }, "reader");
+    const common = { actor: "service:ops", room_id: "", create_time: expect.any(String) };
+    expect(events).toEqual([
+      { ...common, action: "AUDIT_ACTION_NOTICE", uid: "", reason: "maintenance", facts: {} },
+      {
+        ...common,
+        action: "AUDIT_ACTION_DISCONNECT",
+        uid: "percy",
+        reason: "bye",
+        facts: { edge_id: "edge-1", connections: "1" },
+      },
+    ]);
+  });
+
   it("tells every edge a notice", async () => {
     await using rpc = await startRoom({ tokens: TOKENS });
     await using one = await attach(rpc, "edge-1");
@@ -85,6 +106,10 @@ describe("AdminService", () => {
     ["ListClients", { uid: "a:b" }, "uid"],
     ["ListClients", { room_id: "a b" }, "room_id"],
     ["DisconnectClients", { uid: "*" }, "uid"],
+    ["ListAuditEvents", { page_size: -1 }, "page_size"],
+    ["ListAuditEvents", { room_id: "a b" }, "room_id"],
+    ["ListAuditEvents", { uid: "a b" }, "uid"],
+    ["ListAuditEvents", { page_token: "WyJhdWRpdCIsIiIsIiIsIiIsIngiXQ" }, "page_token"],
   ])("%s refuses %j", async (method, request, field) => {
     await using rpc = await startRoom({ tokens: TOKENS });
     expect(errorInfo(await call(rpc, method, request))).toMatchObject({

@@ -40,13 +40,13 @@ describe.each(TRANSPORTS)("Attach %s", (_, make) => {
     await using rpc = await startRoom();
     await using edge = await EdgeStream.attach(make(rpc), rpc.broker, "edge-1");
     await edge.join("percy", "c1");
-    const rooms = Array.from({ length: 100 }, (_, index) => `room-${index}`);
+    const rooms = Array.from({ length: 30 }, (_, index) => `room-${index}`);
     const missing = new Set(rooms.map((roomId) => edge.send({ case: "join", value: { clientId: "c1", roomId } })));
     while (missing.size > 0) {
       const { requestId, result } = await edge.hears("reply");
-      if (missing.delete(requestId)) expect(result.case).toBe("joined");
+      if (missing.delete(requestId)) expect(result).toMatchObject({ case: "joined" });
     }
-    expect(rpc.controlPlane.edges.stats().members).toBe(100);
+    expect(rpc.controlPlane.edges.stats().members).toBe(30);
   });
 });
 

@@ -1,0 +1,290 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { create } from "@bufbuild/protobuf";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { SignJWT } from "jose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openNatsBroker } from "../../broker/nats.ts";
+import { EventSchema } from "../../gen/baccarat/v1/event_pb.ts";
+import { environmentFile, initialise } from "../../scripts/compose-init.ts";
+import { BUILT_VERSION, getNatsServers } from "../../scripts/get-nats-server.ts";
+import { controlKeys } from "../../services/control-keys.ts";
+import type { RoomId, Uid } from "../../services/ids.ts";
+import { createLog } from "../../services/log.ts";
+import { TestClient } from "../support/client.ts";
+import { type ComposeFile, readCompose, readEnvironment } from "../support/compose-file.ts";
+import { ComposeTopology } from "../support/compose-topology.ts";
+import { eventually } from "../support/eventually.ts";
+import { ROOT } from "../support/process.ts";
+import { RpcClient } from "../support/rpc.ts";
+
+const run = promisify(execFile);
+const room = "edge-room" as RoomId;
+const secrets = readEnvironment(environmentFile());
+const text = await readFile(join(ROOT, "docker-compose.yml"), "utf8");
+
+/** Finds haproxy, or gets it: root on Debian can. @throws Error with what to do. */
+async function requireHaproxy(): Promise<void> {
+  try {
+    await run("haproxy", ["-v"]);
+  } catch {
+    if (process.getuid?.() !== 0) throw new Error("haproxy is needed: apt-get install haproxy");
+    await run("apt-get", ["install", "-y", "-q", "haproxy"]);
+  }
+}
+
+describe("docker-compose.yml", () => {
+  const file: ComposeFile = readCompose(text, secrets);
+  const services = Object.entries(file.services);
+  const lasting = services.filter(([, service]) => service.restart !== "no");
+
+  it("runs the whole cluster", () => {
+    const names = services.map(([name]) => name);
+    expect(names).toEqual(
+      expect.arrayContaining(["nats-1", "nats-2", "nats-3", "room-1", "room-2", "edge-1", "edge-2", "balancer"]),
+    );
+    expect(names).toEqual(expect.arrayContaining(["prometheus", "grafana"]));
+    expect(services.filter(([, { profiles }]) => profiles !== undefined).map(([name]) => name)).toEqual(["demo"]);
+  });
+
+  it("says what to do when there are no secrets", () => {
+    expect(() => readCompose(text, {})).toThrow("run npm run compose:init");
+  });
+
+  it("gives no service more than it needs", () => {
+    for (const [name, service] of services) {
+      expect(service, name).toMatchObject({ read_only: true, cap_drop: ["ALL"], mem_limit: expect.any(String) });
+      expect(service.security_opt, name).toContain("no-new-privileges:true");
+      expect(service.image, name).toMatch(/:[\w.-]*\d[\w.-]*$|:local$/);
+    }
+    for (const [name, service] of lasting) {
+      expect(service.user, name).toMatch(/^[1-9]\d*:\d+$|^haproxy$/);
+      expect(service.healthcheck?.test.length, name).toBeGreaterThan(1);
+    }
+  });
+
+  it("publishes on loopback only, and nothing but the balancer, Grafana and the demo", () => {
+    const published = services.filter(([, { ports }]) => ports !== undefined);
+    expect(published.map(([name]) => name)).toEqual(["balancer", "grafana", "demo"]);
+    for (const [name, { ports = [] }] of published) {
+      for (const port of ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    }
+  });
+
+  it("names only what there is: files, volumes, networks, services", async () => {
+    for (const [name, service] of services) {
+      for (const volume of service.volumes ?? []) {
+        const [source = ""] = volume.split(":");
+        if (source.startsWith(".")) await stat(join(ROOT, source));
+        else expect(Object.keys(file.volumes), name).toContain(source);
+      }
+      for (const network of service.networks ?? []) expect(Object.keys(file.networks), name).toContain(network);
+      for (const needed of Object.keys(service.depends_on ?? {})) expect(file.services, name).toHaveProperty(needed);
+    }
+  });
+
+  it("runs production with tokens, and the demo for guests in streams of its own", () => {
+    for (const name of ["edge-1", "edge-2", "room-1", "room-2"]) {
+      expect(file.services[name]?.environment).toMatchObject({ NODE_ENV: "production" });
+    }
+    expect(file.services["edge-1"]?.environment).toMatchObject({ AUTH_MODE: "jwt", NATS_USER: "edge" });
+    expect(file.services["room-1"]?.environment).toMatchObject({ NATS_USER: "room", NATS_REPLICAS: "3" });
+    expect(file.services.demo?.environment).toMatchObject({ AUTH_MODE: "guest", NATS_PREFIX: "demo" });
+  });
+
+  it("gives edges more time to stop than they drain, and NATS the version the tests run", () => {
+    for (const name of ["edge-1", "edge-2"]) {
+      const drain = Number(file.services[name]?.environment?.DRAIN_SECONDS);
+      expect(Number.parseInt(file.services[name]?.stop_grace_period ?? "", 10)).toBeGreaterThanOrEqual(drain + 8);
+    }
+    expect(file.services["nats-1"]?.image).toBe(`nats:${BUILT_VERSION}-alpine`);
+  });
+});
+
+describe("npm run compose:init", () => {
+  it("makes secrets nobody else can read, and never twice", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "baccarat-init-"));
+    const path = join(directory, ".env");
+    expect(await initialise(path)).toBe(true);
+    const made = await readFile(path, "utf8");
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await initialise(path)).toBe(false);
+    expect(await readFile(path, "utf8")).toBe(made);
+    await rm(directory, { recursive: true });
+    const long = Object.values(readEnvironment(made)).filter((value) => value.length > 40);
+    expect(new Set(long).size).toBe(long.length);
+    expect(long.length).toBeGreaterThanOrEqual(8);
+  });
+});
+
+describe("the topology of the compose file, as processes", () => {
+  let cluster: ComposeTopology;
+  beforeAll(async () => {
+    await requireHaproxy();
+    const newest = (await getNatsServers(process.env)).at(-1);
+    cluster = await ComposeTopology.start(readCompose(text, secrets), newest?.path ?? "");
+  }, 180_000);
+  afterAll(() => cluster?.stop(), 60_000);
+
+  async function connectAs(sub: string, headers: Record<string, string> = {}): Promise<TestClient> {
+    const token = await new SignJWT({ name: sub })
+      .setProtectedHeader({ alg: "HS256" })
+      .setSubject(sub)
+      .setIssuer(secrets.JWT_ISSUER ?? "")
+      .setAudience(secrets.JWT_AUDIENCE ?? "")
+      .setIssuedAt()
+      .setExpirationTime("10m")
+      .sign(Buffer.from(secrets.JWT_SECRET ?? ""));
+    const client = await TestClient.connect(`http://${cluster.address("balancer", 3000)}`, {
+      protocols: ["baccarat.v1.json", `bearer.${token}`],
+      headers,
+    });
+    await client.next("welcome");
+    return client;
+  }
+
+  const rpc = (): RpcClient => new RpcClient(`http://${cluster.address("balancer", 8080)}`, secrets.OPS_TOKEN);
+
+  const nats = (user: string, password = ""): Promise<NatsConnection> =>
+    connect({ servers: cluster.address("nats-1", 4222), user, pass: password, reconnect: false });
+
+  it("carries messages between edges, through the balancer, to history", async () => {
+    const [ann, bob] = [await connectAs("ann"), await connectAs("bob", { "x-forwarded-for": "203.0.113.9" })];
+    expect(new Set([ann, bob].map((client) => client.welcome.edge_id))).toEqual(new Set(["edge-1", "edge-2"]));
+    for (const client of [ann, bob]) await client.request("join_room", { room_id: "smoke" });
+    const { seq } = await ann.say("smoke", "hello");
+    expect((await bob.next("new_message")).payload).toMatchObject({ uid: "ann", message: "hello", seq });
+    const page = await rpc().call<{ messages: { message: string }[] }>("RoomService/ListMessages", {
+      room_id: "smoke",
+    });
+    expect(page.messages.map(({ message }) => message)).toEqual(["hello"]);
+    const { clients } = await rpc().call<{ clients: { remote_addr: string }[] }>("AdminService/ListClients", {
+      uid: "bob",
+    });
+    expect(clients.map(({ remote_addr }) => remote_addr)).toEqual(["127.0.0.1"]);
+    await Promise.all([ann.close(), bob.close()]);
+  });
+
+  it("moves clients to the other edge when one stops, with nobody refused", async () => {
+    const clients = await Promise.all(["c1", "c2", "c3", "c4"].map((sub) => connectAs(sub)));
+    const moving = clients.filter((client) => client.welcome.edge_id === "edge-1");
+    expect(moving.length).toBeGreaterThan(0);
+    const stopped = cluster.product("edge-1").stop();
+    for (const client of moving) {
+      expect((await client.next("reconnect")).payload).toMatchObject({ reason: "draining" });
+    }
+    const again = await Promise.all(moving.map((client) => connectAs(client.uid)));
+    expect(again.map((client) => client.welcome.edge_id)).toEqual(again.map(() => "edge-2"));
+    await Promise.all([...clients, ...again].map((client) => client.close()));
+    expect((await stopped).code).toBe(0);
+  });
+
+  it("keeps edges from touching streams", async () => {
+    const edge = await nats("edge", secrets.NATS_EDGE_PASSWORD);
+    const owner = await nats("room", secrets.NATS_ROOM_PASSWORD);
+    const info = async (): Promise<unknown> => (await owner.request("$JS.API.STREAM.INFO.BACCARAT_LOG")).json();
+    const before = await info();
+    const forbidden = [
+      ...["CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT"].flatMap((verb) => [
+        `STREAM.${verb}.BACCARAT_LOG`,
+        `STREAM.${verb}.KV_baccarat_control`,
+      ]),
+      ...["STREAM.CREATE.OTHER", "STREAM.MSG.DELETE.BACCARAT_LOG", "STREAM.NAMES", "STREAM.LIST", "INFO"],
+      ...["STREAM.PEER.REMOVE.BACCARAT_LOG", "STREAM.LEADER.STEPDOWN.BACCARAT_LOG", "META.LEADER.STEPDOWN"],
+      ...["CONSUMER.CREATE.KV_baccarat_control.x", "STREAM.RESTORE.BACCARAT_LOG", "SERVER.REMOVE"],
+    ];
+    for (const method of forbidden) {
+      const asked = edge.request(`$JS.API.${method}`, JSON.stringify({ name: "BACCARAT_LOG", seq: 1 }), {
+        timeout: 2_000,
+      });
+      await expect(asked, method).rejects.toThrow(/[Pp]ermission/);
+    }
+    for (const subject of [
+      "$KV.baccarat_control.room.x",
+      "$KV.baccarat_control.ban.x.y",
+      "baccarat.live.r.x",
+      "demo.log.r.x",
+    ]) {
+      await expect(edge.request(subject, "x", { timeout: 2_000 }), subject).rejects.toThrow(/[Pp]ermission/);
+    }
+    expect(await info()).toMatchObject({ config: (before as { config: object }).config });
+    await expect(owner.request("$JS.API.STREAM.DELETE.BACCARAT_LOG", "", { timeout: 2_000 })).rejects.toThrow(
+      /[Pp]ermission/,
+    );
+    await Promise.all([edge.close(), owner.close()]);
+  });
+
+  it("lets edges do what they do", async () => {
+    const lines: string[] = [];
+    const broker = await openNatsBroker({
+      servers: [cluster.address("nats-2", 4222)],
+      auth: { user: "edge", password: secrets.NATS_EDGE_PASSWORD ?? "" },
+      prefix: "baccarat",
+      retention: { maxMessages: 1_000, maxAgeMs: 7 * 24 * 3_600_000, maxBytes: 10 * 1024 ** 3 },
+      owner: false,
+      log: createLog({ level: "debug", output: { write: (line) => lines.push(line) } }),
+    });
+    try {
+      const heard: number[] = [];
+      await broker.subscribe(room, { onEvent: ({ seq }) => heard.push(seq), onSignal: () => undefined });
+      await broker.subscribeDirect(() => undefined);
+      const event = create(EventSchema, {
+        roomId: room,
+        body: { case: "message", value: { uid: "ann", message: "x" } },
+      });
+      const { seq } = await broker.publish(room, event, { lane: {} });
+      await eventually("the live event", () => heard.includes(seq));
+      // Without an index this reads the log through a consumer.
+      const page = await broker.history(room, { after: 0, limit: 10 });
+      expect(page.events.map((stored) => stored.seq)).toEqual([seq]);
+      expect((await broker.position(room)).seq).toBeGreaterThanOrEqual(seq);
+      // A lease of edge x, and a cursor in log x: the RoomServices read it too.
+      const value = Uint8Array.of(0x0a, 1, 0x78);
+      for (const key of [controlKeys.lease("test"), controlKeys.cursor("ann" as Uid)]) {
+        await broker.control.put(key, value);
+        expect((await broker.control.get(key))?.value).toEqual(value);
+        await broker.control.delete(key);
+      }
+      expect(await broker.control.create(controlKeys.sessionSecret, Uint8Array.of(1))).toSatisfy(
+        (revision) => revision === undefined || typeof revision === "number",
+      );
+      expect(await broker.control.get(controlKeys.user("nobody" as Uid))).toBeUndefined();
+      expect(broker.health()).toEqual({ ok: true });
+    } finally {
+      await broker.close();
+    }
+    expect(lines.filter((line) => /permission/i.test(line))).toEqual([]);
+  });
+
+  it("lets nobody in without a password, at any door", async () => {
+    await expect(nats("edge")).rejects.toThrow(/[Aa]uthorization/);
+    await expect(
+      new RpcClient(`http://${cluster.address("balancer", 8080)}`).call("AdminService/GetStats"),
+    ).rejects.toThrow("401");
+  });
+
+  it("has every process ready, saying so where Prometheus asks", async () => {
+    for (const name of ["edge-2", "room-1", "room-2"]) {
+      await eventually(`${name} to be ready`, async () => {
+        const response = await fetch(`http://${cluster.address(name, 9090)}/metrics`);
+        return (await response.text()).includes("baccarat_ready 1");
+      });
+      expect(
+        cluster
+          .product(name)
+          .logLines()
+          .filter(({ level }) => level === "error"),
+      ).toEqual([]);
+    }
+    await eventually("no permission to be missing", async () => {
+      const denied = cluster
+        .product("edge-2")
+        .logLines()
+        .filter((line) => /[Pp]ermission/.test(JSON.stringify(line)));
+      return denied.length === 0;
+    });
+  });
+});
