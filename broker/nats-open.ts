@@ -25,6 +25,7 @@ const PROBE_KEY = `${OWN_KEYS}probe`;
 
 const CLUSTER_REPLICAS = 3;
 const RETRY_MS = 250;
+const INDEXED_EVENTS = 2_000_000;
 
 /** Everything a NatsBroker consists of, opened and running. */
 export interface NatsParts {
@@ -81,7 +82,9 @@ export async function assemble(
       health.watch({ [names.logStream]: found.created, [names.controlStream]: controlInfo.created });
       return found;
     });
-    const reads = { link: feedLink, api, log, names, control, wiper, maxMessages: options.retention.maxMessages };
+    const { maxMessages } = options.retention;
+    const indexedEvents = options.indexedEvents ?? INDEXED_EVENTS;
+    const reads = { link: feedLink, api, log, names, control, wiper, maxMessages, indexedEvents };
     const openReading = async () => (owner ? openIndex(reads, deadline - performance.now()) : openScans(reads));
     const reading = await patiently(deadline, openReading);
     stops.push(() => reading.stop());

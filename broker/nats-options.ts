@@ -26,6 +26,11 @@ export interface NatsOptions {
   readonly log: Logger;
   /** How long to wait for servers, streams and the log's index, in milliseconds. Default 60,000. */
   readonly openMs?: number | undefined;
+  /**
+   * How many of the newest events an owner reads when it opens the log; older ones are looked for when their room is
+   * asked for. Default 2,000,000, which takes about 5 s.
+   */
+  readonly indexedEvents?: number | undefined;
   /** How long markers of deleted control keys stay and how often to look, in milliseconds. Default: 10 minutes, 1 minute. */
   readonly markers?: { readonly keepMs: number; readonly sweepMs: number } | undefined;
 }

@@ -25,6 +25,8 @@ export interface ReadingOptions {
   readonly control: ControlStore;
   readonly wiper: Wiper;
   readonly maxMessages: number;
+  /** NatsOptions.indexedEvents. */
+  readonly indexedEvents: number;
 }
 
 /** How history is read, and how to stop what runs for it. */

@@ -26,8 +26,6 @@ export interface RoomViews {
   missing(subject: string, seq: number): void;
 }
 
-/** Read at the start: this many of the newest events, 5 s; older ones are looked for when a room is asked for. */
-const INDEXED_EVENTS = 2_000_000;
 const SWEEP_MS = 60_000;
 
 /** How to open the index. */
@@ -40,6 +38,8 @@ export interface IndexedRoomsOptions {
   readonly scanner: Scanner;
   readonly wiper: Wiper;
   readonly maxMessages: number;
+  /** How many of the newest events are read when it is opened. */
+  readonly indexedEvents: number;
 }
 
 /** Keeps the index by hearing the whole log, without its bodies. */
@@ -52,7 +52,7 @@ export class IndexedRooms implements RoomViews {
   static async open(options: IndexedRoomsOptions, withinMs: number): Promise<IndexedRooms> {
     const { state } = await options.api.info(options.names.logStream);
     const first = Math.max(1, state.first_seq);
-    const from = Math.max(first, state.last_seq - INDEXED_EVENTS + 1);
+    const from = Math.max(first, state.last_seq - options.indexedEvents + 1);
     options.index.begin(first, from);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(unavailable("the log could not be read in time")), withinMs);

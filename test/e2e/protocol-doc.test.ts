@@ -40,8 +40,8 @@ async function replay(script: Script): Promise<void> {
         const url = new URL(step.path, topology.edges[0]);
         clients.set(step.client, await TestClient.connect(url.origin, { query: Object.fromEntries(url.searchParams) }));
       } else if (step.kind === "send") client(step.client).sendText(fill(step.frame));
-      else if (step.kind === "rpc")
-        await new RpcClient(String(topology.rpcs[0])).call(step.method, JSON.parse(fill(step.request)));
+      else if (step.kind === "rpc") await call(step.method, JSON.parse(fill(step.request)), step.times);
+      else if (step.kind === "leave") await client(step.client).close();
       else if (step.kind === "closed") {
         const { code } = await client(step.client).closing();
         if (code !== step.code) throw new Error(`${step.client} was closed with ${code}, documented as ${step.code}`);
@@ -50,6 +50,11 @@ async function replay(script: Script): Promise<void> {
   } finally {
     await Promise.all([...clients.values()].map((one) => one.close()));
   }
+}
+
+async function call(method: string, request: object, times: number): Promise<void> {
+  const rpc = new RpcClient(String(topology.rpcs[0]));
+  for (let count = 0; count < times; count++) await rpc.call(method, request);
 }
 
 interface Documented {
@@ -74,7 +79,7 @@ async function receive(
   const wrong = documented.payload === undefined ? undefined : difference(documented.payload, frame.payload);
   if (wrong !== undefined) throw new Error(`${documented.type}${wrong} in ${JSON.stringify(frame)}`);
   const payload = frame.payload as Record<string, unknown>;
-  for (const key of ["uid", "session"])
+  for (const key of ["uid", "session", "epoch"])
     if (frame.type === "welcome") values.set(`${name}.${key}`, String(payload[key]));
   if (frame.type === "room_joined") values.set(`${name}.epoch`, String(payload.epoch));
   if (frame.type === "new_message" && !values.has(`${name}.seq`)) values.set(`${name}.seq`, String(payload.seq));

@@ -3,14 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { getNatsServer } from "../../scripts/get-nats-server.ts";
+import { eventually } from "../support/eventually.ts";
 import { NatsServers } from "../support/nats-server.ts";
 import { ProductProcess, ROOT } from "../support/process.ts";
 import { run } from "../support/run.ts";
 
 const ROOMCTL = [process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, "bin/roomctl.js")] as const;
 
-describe("roomctl doctor, with NATS", { timeout: 180_000 }, () => {
-  it("tells versions, copies, and what is missing", async () => {
+interface EdgeJson {
+  readonly edge_id: string;
+  readonly draining: boolean;
+}
+
+describe("roomctl with NATS", { timeout: 180_000 }, () => {
+  it("tells versions, copies, and what is missing, and drains an edge", async () => {
     const { path, version } = await getNatsServer(process.env);
     await using servers = await NatsServers.start({ path, size: 1 });
     const NATS_URL = servers.urls.join(",");
@@ -34,6 +40,13 @@ describe("roomctl doctor, with NATS", { timeout: 180_000 }, () => {
       code: 1,
       stdout: expect.stringMatching(/FAIL NATS streams: there is no stream OTHER_LOG\n +.*NATS_PREFIX/),
     });
+
+    const roomctl = (...args: readonly string[]) => run({ command: ROOMCTL, args: ["--url", rpc, "--json", ...args] });
+    const edge = async () => (JSON.parse((await roomctl("edges")).stdout) as EdgeJson[])[0];
+    const { edge_id = "" } = (await edge()) ?? {};
+    expect(await roomctl("drain", edge_id)).toMatchObject({ code: 0, stdout: '{"connections":0}\n' });
+    await eventually("the edge to say that it drains", async () => (await edge())?.draining === true);
+    expect((await doctor({})).stdout).toMatch(new RegExp(`warn edges: edge ${edge_id} .*draining\n +restart it`));
     await product.stop();
     await rm(directory, { recursive: true, force: true });
   });

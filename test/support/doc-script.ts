@@ -1,12 +1,14 @@
 /**
  * The scripts in docs/protocol.md: code blocks marked `frames`, one step a line.
- * `A+ path` connects, `A> frame` sends, `A< frame` receives, `A! code` is closed, `RPC Service/Method request` calls.
+ * `A+ path` connects, `A> frame` sends, `A< frame` receives, `A! code` is closed, `A-` leaves, `RPC Service/Method request`
+ * calls, `RPC*n …` n times.
  */
 export type Step =
   | { readonly kind: "connect"; readonly client: string; readonly path: string }
   | { readonly kind: "send" | "receive"; readonly client: string; readonly frame: string }
   | { readonly kind: "closed"; readonly client: string; readonly code: number }
-  | { readonly kind: "rpc"; readonly method: string; readonly request: string };
+  | { readonly kind: "leave"; readonly client: string }
+  | { readonly kind: "rpc"; readonly method: string; readonly request: string; readonly times: number };
 
 /** One block, and the line of the document it begins on. */
 export interface Script {
@@ -29,8 +31,10 @@ export function scripts(markdown: string): Script[] {
 }
 
 function step(text: string, line: number): Step {
-  const rpc = /^RPC (\S+) (.*)$/.exec(text);
-  if (rpc) return { kind: "rpc", method: rpc[1] ?? "", request: rpc[2] ?? "" };
+  const rpc = /^RPC(?:\*(\d+))? (\S+) (.*)$/.exec(text);
+  if (rpc) return { kind: "rpc", method: rpc[2] ?? "", request: rpc[3] ?? "", times: Number(rpc[1] ?? 1) };
+  const leave = /^([A-Z])-$/.exec(text);
+  if (leave) return { kind: "leave", client: leave[1] ?? "" };
   const [, client, sign, rest] = /^([A-Z])([+><!]) (.*)$/.exec(text) ?? [];
   if (client === undefined || rest === undefined) throw new Error(`line ${line} is no step: ${text}`);
   if (sign === "+") return { kind: "connect", client, path: rest };

@@ -34,6 +34,7 @@ export const NO_TRAFFIC_LIMITS = {
   UPGRADES_PER_SECOND_PER_IP: "100000",
   UPGRADE_BURST_PER_IP: "100000",
   MAX_CONNECTIONS_PER_IP: "100000",
+  MAX_EVENT_LOOP_LAG_MS: "60000",
 } as const;
 
 /** Role `all` with the embedded broker: what `npm start` runs. */

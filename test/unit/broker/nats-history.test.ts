@@ -91,6 +91,24 @@ describe("history", () => {
     });
   });
 
+  it("looks for what is older than the part of the log that was read at the start", async () => {
+    const before = await nats.open();
+    const old = await sayMany(before, LOBBY, 20);
+    await before.publish(LOBBY, deletion(LOBBY, old[3] ?? 0));
+    const quiet = await sayMany(before, TABLE, 5, "quiet");
+    await sayMany(before, DIRECT, 50);
+    const expected = await before.history(LOBBY, { limit: 100 });
+    await before.close();
+    const broker = await nats.open({ indexedEvents: 20 });
+    expect(seqsOf((await broker.history(TABLE, { limit: 100 })).events)).toEqual(quiet);
+    const { seq } = await say(broker, LOBBY, "new");
+    const page = await broker.history(LOBBY, { limit: 100 });
+    expect(seqsOf(page.events)).toEqual([...seqsOf(expected.events), seq]);
+    expect(page.floor).toBe(0);
+    expect(await broker.history(room("never"), { limit: 100 })).toMatchObject({ events: [], floor: 0 });
+    expect((await broker.history(DIRECT, { limit: 100 })).events).toHaveLength(50);
+  });
+
   it("deletes from the log what a crowded room does not show any more, and nothing else", async () => {
     const retention = { ...GENEROUS, maxMessages: 10 };
     const owner = await nats.open({ retention });
