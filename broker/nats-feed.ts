@@ -191,7 +191,7 @@ export class Feed {
       if (this.#generation === generation) this.#onMsg(msg);
     });
     // The consumer is asked for over another connection perhaps, and is idle until its node knows who listens.
-    if (!(await link.flushed())) throw unavailable("not connected to NATS");
+    if (!(await link.flushed(createMs))) throw unavailable("not connected to NATS");
     if (this.#generation !== generation) return;
     const name = `${this.#name}_${generation}`;
     const config = {

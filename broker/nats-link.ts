@@ -137,12 +137,16 @@ export class NatsLink {
   /** Sends what waits to be sent, as far as that is possible within `flushMs`, and closes. Idempotent. */
   async close(flushMs: number): Promise<void> {
     this.#closing = true;
-    if (this.#connected && !this.nc.isClosed()) await Promise.race([this.flushed(), delay(flushMs, undefined, UNREF)]);
+    if (this.#connected && !this.nc.isClosed()) await this.flushed(flushMs);
     await this.nc.close();
   }
 
-  /** Resolves with true once the server has seen everything sent so far, with false when the connection broke before. */
-  async flushed(): Promise<boolean> {
+  /** True once the server has seen everything sent so far; false when the connection broke, or after `withinMs`. */
+  async flushed(withinMs: number): Promise<boolean> {
+    return Promise.race([this.#flush(), delay(withinMs, false, UNREF)]);
+  }
+
+  async #flush(): Promise<boolean> {
     try {
       await this.nc.flush();
       return true;

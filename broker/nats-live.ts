@@ -2,6 +2,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import type { Msg } from "@nats-io/transport-node";
 import { type Signal, SignalSchema } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
+import { FIXED } from "../services/limits.ts";
 import type { RoomListener, StoredEvent, Unsubscribe } from "./broker.ts";
 import type { JetStreamApi } from "./nats-api.ts";
 import type { Decoder } from "./nats-decode.ts";
@@ -59,7 +60,8 @@ export class Live {
       for (const end of ends) end();
     };
     try {
-      if (!this.#link.connected || !(await this.#link.flushed())) throw unavailable("not connected to NATS");
+      const isHeard = this.#link.connected && (await this.#link.flushed(FIXED.requestMs));
+      if (!isHeard) throw unavailable("not connected to NATS");
       // Interest travels from node to node. Our question takes the same way to the stream's leader, so once it answers,
       // the node that repeats events has heard of us.
       if (this.#link.clustered) await this.#api.info(this.#names.logStream);

@@ -62,7 +62,11 @@ export class Metrics {
     "Users who entered or left a room, by kind: entered or exited.",
     ["kind"],
   );
-  readonly sweepsTotal = this.#counter("sweeps_total", "Dead edges whose members were taken out.");
+  readonly sweepsTotal = this.#counter(
+    "sweeps_total",
+    "Edges whose lease ended and whose members were taken out, by cause: drained, as after every stop, or lost.",
+    ["cause"],
+  );
   readonly ready = this.#gauge("ready", "1 while /readyz is green, 0 while it is red.");
   readonly attached = this.#gauge("attached", "1 while this edge is attached to a RoomService, 0 while it is not.");
   readonly brokerUp = this.#gauge("broker_up", "1 while the broker can store, 0 while it cannot.");
@@ -72,6 +76,9 @@ export class Metrics {
    * process and so belong in one Metrics only. Default false.
    */
   constructor(options: { readonly process?: boolean } = {}) {
+    // An increase from nothing at all is none to Prometheus: what alerts look for begins at 0.
+    for (const cause of ["drained", "lost"]) this.sweepsTotal.inc({ cause }, 0);
+    for (const outcome of ["ok", "reset"]) this.refillsTotal.inc({ outcome }, 0);
     if (options.process) collectDefaultMetrics({ register: this.#registry });
   }
 

@@ -100,6 +100,11 @@ export class RoomClient extends Emitter<RoomClientEvents> {
     return this.#self;
   }
 
+  /** Where direct messages were last heard: what a later client's `directSince` takes. Undefined before the first one. */
+  get directPosition(): Position | undefined {
+    return this.#directSince;
+  }
+
   /**
    * Joins a room and resolves once joined, with its latest `history` events (0–300, default 0) in `events`; waits while
    * offline or the cluster is not available. A room joined already is returned as it is. @throws RoomClientError as the server refuses, `closed`.

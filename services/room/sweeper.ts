@@ -129,8 +129,13 @@ export class Sweeper {
     const fence = create(EdgeFenceSchema, { edgeId, fenceTime: timestampFromMs(this.#now()) });
     const first = await this.#writer.create(controlKeys.fence(incarnation), EdgeFenceSchema, fence);
     if (!first) return;
-    this.#metrics?.sweepsTotal.inc();
-    this.#log.warn({ edgeId, incarnation, clients: run.clients.size }, "an edge's lease ended: taking its members out");
+    const drained = run.lease?.draining === true;
+    this.#metrics?.sweepsTotal.inc({ cause: drained ? "drained" : "lost" });
+    const level = drained ? "info" : "warn";
+    this.#log[level](
+      { edgeId, incarnation, clients: run.clients.size },
+      "an edge's lease ended: taking its members out",
+    );
   }
 
   /** Deletes everything of a fenced run, the lease last: as long as it is there, some replica goes on. */

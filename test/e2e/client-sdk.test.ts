@@ -238,11 +238,12 @@ describe("RoomClient", () => {
     const heard = directSeqs(first);
     await write();
     await eventually("the first message", () => heard.length === 1);
-    const [seq] = heard;
-    const { epoch } = ann.welcome;
+    const directSince = first.directPosition;
+    expect(directSince).toEqual({ epoch: ann.welcome.epoch, seq: heard[0] });
+    if (directSince === undefined) return;
     first.close();
     const missed = [await write(), await write()];
-    const second = connect({ session, directSince: { epoch, seq: seq ?? 0 } });
+    const second = connect({ session, directSince });
     const later = directSeqs(second);
     await eventually("what was missed", () => later.length === 2);
     expect(later).toEqual(missed);

@@ -151,6 +151,29 @@ describe("bad RPCs", () => {
     expect(body.code, body.message).toBe(code);
   });
 
+  it("what is exactly at a limit is taken", async () => {
+    const metadata = Object.fromEntries(
+      Array.from({ length: FIXED.metadataKeys }, (_, index) => [`${index}`.padEnd(64, "k"), "x".repeat(1_024)]),
+    );
+    const calls: readonly (readonly [string, object])[] = [
+      ["RoomService/CreateRoom", { room: { room_id: "r".repeat(64), title: "t".repeat(128), metadata } }],
+      [
+        "RoomService/SendMessage",
+        { room_id: "a", message: "\u{1f600}".repeat(4_000), idempotency_key: "k".repeat(64) },
+      ],
+      ["RoomService/SendMessage", { room_id: "a", image_url: `https://a/${"x".repeat(2_038)}` }],
+      ["RoomService/PublishEvent", { room_id: "a", type: `a.${"b".repeat(62)}`, data: "x".repeat(32 * 1024 - 2) }],
+      ["RoomService/BanMember", { room_id: "a", uid: "u".repeat(64), reason: "x".repeat(256) }],
+      ["RoomService/ListMessages", { room_id: "a", before_seq: "9007199254740991", page_size: 1_000 }],
+      ["AdminService/BroadcastNotice", { message: "x".repeat(4_000) }],
+      ["AdminService/RevokeTokens", { token_id: "t".repeat(128), reason: "x".repeat(256) }],
+    ];
+    for (const [method, request] of calls) {
+      const { status, body } = await rpc.post(method, request);
+      expect(status, `${method}: ${body.message}`).toBe(200);
+    }
+  });
+
   it("what is not known is 404, and what changes something is no GET", async () => {
     for (const path of ["RoomService/Nope", "NoService/GetRoom", "RoomService/getRoom", "RoomService/GetRoom/", ""]) {
       expect((await fetch(`${rpc.url}/baccarat.v1.${path}`, { method: "POST" })).status, path).toBe(404);

@@ -76,8 +76,8 @@ describe("Metrics", () => {
 
   it("keeps processes apart, and adds the process's own numbers when asked", async () => {
     const [one, other] = [new Metrics({ process: true }), new Metrics()];
-    one.sweepsTotal.inc();
-    expect((await other.render()).text).toContain("baccarat_sweeps_total 0");
+    one.sweepsTotal.inc({ cause: "lost" });
+    expect((await other.render()).text).toContain('baccarat_sweeps_total{cause="lost"} 0');
     const { text } = await one.render();
     for (const name of [
       "process_cpu_seconds_total",

@@ -106,6 +106,30 @@ describe("with a secret", () => {
     expect(await reasonOf(verifier.verify(await make()))).toBe("unauthenticated: the token is not valid");
   });
 
+  it.each([
+    ["a key id that is a path", { kid: "../../dev/null" }],
+    ["a key id that is SQL", { kid: "' or 1=1 --" }],
+    ["a key id that is a URL", { kid: "http://127.0.0.1:1/keys" }],
+    ["a key id of 4 KiB", { kid: "k".repeat(4_096) }],
+    ["a key set of its own", { jku: "http://127.0.0.1:1/keys" }],
+    ["a certificate of its own", { x5u: "http://127.0.0.1:1/x" }],
+    ["a key of its own", { jwk: { kty: "oct", k: "AAAA" } }],
+  ])("does not look at %s, only at its own key", async (_, header) => {
+    const claims = { sub: "ann", exp: seconds(60), iss: "https://id.example", aud: "rooms" };
+    const signed = (key: Uint8Array) => new SignJWT(claims).setProtectedHeader({ alg: "HS256", ...header }).sign(key);
+    expect((await verifier.verify(await signed(SECRET))).user.uid).toBe("ann");
+    expect(await reasonOf(verifier.verify(await signed(new Uint8Array(32))))).toBe(
+      "unauthenticated: the token is not valid",
+    );
+  });
+
+  it("refuses a token with an extension it must understand and does not", async () => {
+    const claims = { sub: "ann", exp: seconds(60), iss: "https://id.example", aud: "rooms" };
+    const header = { alg: "HS256", crit: ["unheard-of"], "unheard-of": true };
+    const signed = await new SignJWT(claims).setProtectedHeader(header).sign(SECRET, { crit: { "unheard-of": true } });
+    expect(await reasonOf(verifier.verify(signed))).toBe("unauthenticated: the token is not valid");
+  });
+
   it("refuses a token over 8 KiB unread", async () => {
     expect(await reasonOf(verifier.verify("x".repeat(8_193)))).toBe("unauthenticated: the token is too large");
   });
