@@ -4,8 +4,8 @@ import { CursorRecordSchema } from "../gen/baccarat/v1/control_pb.ts";
 import { controlKeys } from "../services/control-keys.ts";
 import type { Uid } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
+import { within } from "../services/within.ts";
 import type { DirectPosition } from "./direct-position.ts";
-import { within } from "./within.ts";
 
 /** How far a user has its direct messages, and by which connection. */
 export interface DirectCursor {

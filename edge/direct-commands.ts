@@ -1,11 +1,11 @@
 import { RoomError } from "../services/errors.ts";
 import { FIXED } from "../services/limits.ts";
+import { within } from "../services/within.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { conversationFields, encodeConversations } from "./direct-frames.ts";
 import { type ConversationFields, encodeAck } from "./frame-encoders.ts";
 import type { BlockFrame, ConversationsFrame } from "./frames.ts";
-import { within } from "./within.ts";
 
 /** get_conversations: a page of the user's, latest first. */
 export async function conversations(

@@ -4,6 +4,7 @@ import { RoomError } from "../services/errors.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
+import { within } from "../services/within.ts";
 import type { Connection } from "./connection.ts";
 import { conversationFields, encodeTruncated } from "./direct-frames.ts";
 import type { DirectListener } from "./direct-listener.ts";
@@ -13,7 +14,6 @@ import type { Position } from "./frames.ts";
 import type { Greeting } from "./greeting.ts";
 import type { RoomLink } from "./room-link.ts";
 import { storedEvent } from "./stored-event.ts";
-import { within } from "./within.ts";
 
 /** What an entrance needs. */
 export interface EntranceOptions {
@@ -64,15 +64,17 @@ export class DirectEntrance {
     since: Position | undefined,
     first: Promise<CaughtUp>,
   ): Promise<void> {
-    for (let asked = first; connection.isOpen; asked = this.#ask(connection, since)) {
+    for (let asked: Promise<CaughtUp> | undefined = first; ; asked = undefined) {
       try {
-        const answer = await asked;
+        // Awaited whatever became of the connection: a rejection nobody hears would end the process.
+        const answer = await (asked ?? this.#ask(connection, since));
         if (connection.isOpen) this.#options.users.tell(listener, this.#pastOf(answer, answer.events.map(roomOf)));
         return;
       } catch (error) {
         this.#options.log.debug({ err: error }, "what a user missed could not be asked; trying again");
       }
       await delay(RETRY_MS * (1 + Math.random()), undefined, { ref: false });
+      if (!connection.isOpen) return;
     }
   }
 

@@ -2,6 +2,7 @@ import type { Joined } from "../gen/baccarat/v1/edge_service_pb.ts";
 import { RoomError } from "../services/errors.ts";
 import { directUsers, type RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
+import { within } from "../services/within.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { encodeEvent, encodeRoomJoined } from "./frame-encoders.ts";
@@ -9,7 +10,6 @@ import type { Position } from "./frames.ts";
 import { type HostedRoom, mutedUntilMs } from "./hosted-room.ts";
 import type { Outcome } from "./room-link.ts";
 import { storedEvent } from "./stored-event.ts";
-import { within } from "./within.ts";
 
 /** What a client asks for when it joins. */
 export interface JoinRequest {

@@ -8,8 +8,7 @@ import { Attachments } from "./attachments.ts";
 import { Clients } from "./clients.ts";
 import { ControlFold } from "./control-fold.ts";
 import { ControlWriter } from "./control-writer.ts";
-import { LOOK_BACK } from "./conversations.ts";
-import { Digests } from "./digests.ts";
+import { Digests, LOOK_BACK } from "./digests.ts";
 import { createDirect, type Direct } from "./direct.ts";
 import { Edges } from "./edges.ts";
 import { History } from "./history.ts";
@@ -101,6 +100,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     await fold.start();
     digests.start();
     await tail.start(LOOK_BACK);
+    await conversations.start();
   } catch (error) {
     await close();
     throw error;

@@ -1,6 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Broker, StoredEvent, Unsubscribe } from "../../broker/broker.ts";
 import { directUsers, type RoomId, SERVICE_UID_PREFIX, type Uid } from "../ids.ts";
+import { within } from "../within.ts";
 import type { Head } from "./digests.ts";
 import { SharedReads } from "./shared-reads.ts";
 import type { SharedTail } from "./watch-tail.ts";
@@ -16,19 +17,18 @@ export interface ConversationHead {
   readonly sentMs: number;
 }
 
-/** How much of the log is read at start, in seqs: some seconds' work. */
-export const LOOK_BACK = 2_000_000;
-
 /** How much is remembered. */
 export interface ConversationLimits {
+  /** How much of the log is read at start, in seqs. */
+  readonly lookBack: number;
   /** Conversations of one user: the latest. */
   readonly perUser: number;
   /** Conversations of all users, each counted for both of its users; users who were silent for longest are forgotten. */
   readonly total: number;
 }
 
-/** 500,000 entries take about 100 MB. */
-const LIMITS: ConversationLimits = { perUser: 1_000, total: 500_000 };
+/** Reading 2,000,000 events takes some 15 s of CPU, in the background; 500,000 entries take at most 150 MB. */
+const LIMITS: ConversationLimits = { lookBack: 2_000_000, perUser: 1_000, total: 500_000 };
 /** How long a question may wait until the log was read up to its end, in milliseconds. */
 const READ_MS = 1_000;
 
@@ -42,9 +42,9 @@ interface UserConversations {
 }
 
 /**
- * Every user's direct conversations and where they end, folded from the log: at start from as much of its end as the tail
- * is told to read, and live from there on. Memory is bounded; what is forgotten raises `since`, so that nobody takes it
- * for everything.
+ * Every user's direct conversations and where they end, folded from the log: what was stored by reading it once, which
+ * keeps nobody else waiting, and live from the shared tail. Memory is bounded; what is forgotten raises `since`, so that
+ * nobody takes it for everything.
  */
 export class Conversations {
   readonly #broker: Broker;
@@ -54,6 +54,13 @@ export class Conversations {
   readonly #users = new Map<string, UserConversations>();
   readonly #ends = new SharedReads<number>();
   readonly #unlisten: Unsubscribe;
+  /** Live events that come while the past is read: the latest of each conversation, in the order of the log. */
+  #waiting: Map<RoomId, StoredEvent> | undefined = new Map();
+  #stopReading: Unsubscribe = () => undefined;
+  readonly #ready = Promise.withResolvers<void>();
+  /** What of the log was there before: read after the one position, up to the other. */
+  #readFrom = 0;
+  #readTo = 0;
   #entries = 0;
   #from = 0;
 
@@ -64,9 +71,22 @@ export class Conversations {
     this.#unlisten = options.tail.listen((stored) => this.#hear(stored));
   }
 
+  /** Begins to read the past; to be called when the tail has started. @throws RoomError unavailable. */
+  async start(): Promise<void> {
+    this.#readTo = await this.#broker.logEnd();
+    this.#readFrom = Math.max(0, this.#readTo - this.#limits.lookBack);
+    const hear = (stored: StoredEvent): void => {
+      if (stored.seq <= this.#readTo) this.#fold(stored);
+    };
+    const stop = await this.#broker.tail(this.#readFrom, hear, () => this.#goLive());
+    if (this.#waiting === undefined) stop();
+    else this.#stopReading = stop;
+  }
+
   /** Stops following the log. */
   close(): void {
     this.#unlisten();
+    this.#stopReading();
   }
 
   /** Conversations remembered, each counted for both of its users. */
@@ -80,16 +100,17 @@ export class Conversations {
    */
   async current(): Promise<number> {
     const end = await this.#ends.read("", () => this.#broker.logEnd());
+    await within(READ_MS, this.#ready.promise);
     await this.#tail.reached(end, READ_MS);
     return end;
   }
 
   /**
    * Heads of these users' conversations that grew after a position, and the position up to which these are all. Waits
-   * until the log was read.
+   * until the past was read.
    */
   async grown(uids: Iterable<Uid>, after: number): Promise<{ readonly heads: readonly Head[]; readonly seq: number }> {
-    await this.#tail.ready;
+    await this.#ready.promise;
     const heads = new Map<RoomId, Head>();
     for (const uid of uids) {
       for (const { room, seq } of this.of(uid)) {
@@ -102,12 +123,12 @@ export class Conversations {
 
   /** Position after which every event of the user's conversations is accounted for. */
   since(uid: Uid): number {
-    return Math.max(this.#tail.from, this.#from, this.#users.get(uid)?.from ?? 0);
+    return Math.max(this.#readFrom, this.#from, this.#users.get(uid)?.from ?? 0);
   }
 
   /** True when a conversation of this user that is not remembered does not exist. */
   knowsAll(uid: Uid): boolean {
-    return this.#tail.caughtUp && this.since(uid) === 0;
+    return this.#waiting === undefined && this.since(uid) === 0;
   }
 
   /** A user's conversations, latest first. */
@@ -125,26 +146,43 @@ export class Conversations {
     return this.#users.get(uid)?.name || undefined;
   }
 
-  #hear({ room, seq, event }: StoredEvent): void {
+  #hear(stored: StoredEvent): void {
+    if (this.#waiting === undefined) {
+      if (stored.seq > this.#readTo) this.#fold(stored);
+    } else if (directUsers(stored.room) !== undefined) {
+      this.#waiting.delete(stored.room);
+      this.#waiting.set(stored.room, stored);
+    }
+  }
+
+  #goLive(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const [, stored] of waiting) if (stored.seq > this.#readTo) this.#fold(stored);
+    this.#stopReading();
+    this.#ready.resolve();
+  }
+
+  #fold({ room, seq, event }: StoredEvent): void {
     const users = directUsers(room);
     if (users === undefined) return;
     const sentMs = event.sent === undefined ? 0 : timestampMs(event.sent);
     const [a, b] = users;
-    this.#fold(a, { room, other: b, seq, sentMs });
-    this.#fold(b, { room, other: a, seq, sentMs });
+    this.#remember(a, { room, other: b, seq, sentMs });
+    this.#remember(b, { room, other: a, seq, sentMs });
     const author = event.body.case === "message" ? event.body.value : undefined;
     const known = this.#users.get(author?.uid ?? "");
     if (author !== undefined && known !== undefined) known.name = author.username;
     this.#forgetUsers();
   }
 
-  #fold(uid: Uid, head: ConversationHead): void {
+  #remember(uid: Uid, head: ConversationHead): void {
     // Nobody logs in as a service, and one that writes to everybody would be remembered with all of them.
     if (uid.startsWith(SERVICE_UID_PREFIX)) return;
     const user = this.#users.get(uid) ?? { name: "", from: 0, heads: new Map<RoomId, ConversationHead>() };
+    const { heads } = user;
     this.#users.delete(uid);
     this.#users.set(uid, user);
-    const { heads } = user;
     if (heads.delete(head.room)) this.#entries--;
     heads.set(head.room, head);
     this.#entries++;

@@ -5,8 +5,8 @@ import type { SharedTail } from "./watch-tail.ts";
 
 /** How often edges hear where their rooms' logs end, in milliseconds: a lost tail is found within twice this. */
 const DIGEST_MS = 5_000;
-/** How much of what the tail hears again at start is told, so that what was lost while no replica ran is found too. */
-const LOOK_BACK = 10_000;
+/** How much of the log is to be heard again at start, so that what was lost while no replica ran is found too. */
+export const LOOK_BACK = 10_000;
 
 /** Where a room's log ends. */
 export interface Head {
@@ -72,18 +72,12 @@ export class Digests {
     if (this.#grown.size === 0 || !this.#tail.caughtUp) return;
     const heads = [...this.#grown].map(([room, seq]) => ({ room, seq }));
     this.#grown.clear();
-    const after = this.#told ?? this.#first;
+    const after = this.#told ?? this.#tail.from;
     this.#told = this.#tail.position;
     this.#onDigest({ heads, after, seq: this.#told });
   }
 
-  /** Position after which rooms that grew are told. */
-  get #first(): number {
-    return Math.max(0, this.#tail.began - LOOK_BACK);
-  }
-
   #grew(room: RoomId, seq: number): void {
-    if (seq <= this.#first) return;
     const hasMembers = (this.#fold.room(room)?.members.size ?? 0) > 0;
     if (hasMembers) this.#heads.set(room, seq);
     if (hasMembers || directUsers(room)) this.#grown.set(room, seq);

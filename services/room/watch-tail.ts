@@ -11,9 +11,7 @@ export class SharedTail {
   readonly #listeners = new Set<TailListener>();
   readonly #waiters = new RevisionWaiters();
   #position = 0;
-  #began = 0;
   #from = 0;
-  readonly #ready = Promise.withResolvers<void>();
   #caughtUp = false;
   #unsubscribe: Unsubscribe | undefined;
   #closed = false;
@@ -27,11 +25,6 @@ export class SharedTail {
     return this.#position;
   }
 
-  /** Where the log ended when this began. */
-  get began(): number {
-    return this.#began;
-  }
-
   /** Position after which everything stored is heard, once caught up. */
   get from(): number {
     return this.#from;
@@ -42,20 +35,14 @@ export class SharedTail {
     return this.#caughtUp;
   }
 
-  /** Resolves when caught up; never when closed before. */
-  get ready(): Promise<void> {
-    return this.#ready.promise;
-  }
-
   /**
    * Begins; resolves when new events are heard.
    * @param lookBack how many seqs before the log's end are heard, too. They do not move the position.
    * @throws RoomError unavailable.
    */
   async start(lookBack: number): Promise<void> {
-    this.#began = await this.#broker.logEnd();
-    this.#position = this.#began;
-    this.#from = Math.max(0, this.#began - lookBack);
+    this.#position = await this.#broker.logEnd();
+    this.#from = Math.max(0, this.#position - lookBack);
     const unsubscribe = await this.#broker.tail(
       this.#from,
       (stored) => this.#hear(stored),
@@ -98,7 +85,6 @@ export class SharedTail {
 
   #catchUp(): void {
     this.#caughtUp = true;
-    this.#ready.resolve();
     this.#waiters.advance(this.#position);
   }
 

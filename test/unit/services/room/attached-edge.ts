@@ -95,11 +95,12 @@ export class AttachedEdge {
     await this.ask({ case: "leave", value: { clientId, roomId, reason } });
   }
 
-  /** What kinds of updates were heard, but for replies and digests that name no room. */
+  /** What kinds of updates were heard, but for replies, and for digests and revocations that name none. */
   kinds(): string[] {
     return this.heard.flatMap((update) => {
       if (update.case === undefined || update.case === "reply") return [];
-      return update.case === "digest" && update.value.heads.length === 0 ? [] : [update.case];
+      if (update.case === "digest" && update.value.heads.length === 0) return [];
+      return update.case === "revoked" && update.value.revocations.length === 0 ? [] : [update.case];
     });
   }
 

@@ -10,15 +10,16 @@ import { openTestBroker, store, uid } from "./replica.ts";
 
 const [ANN, BOB, CYD] = [uid("ann"), uid("bob"), uid("cyd")];
 
-/** An index over a log, which reads `lookBack` seqs of what was stored before. */
-async function open(broker: Broker, limits: Partial<ConversationLimits> = {}, lookBack = 1_000) {
+/** An index over a log. */
+async function open(broker: Broker, limits: Partial<ConversationLimits> = {}) {
   const tail = new SharedTail({ broker });
   const conversations = new Conversations({ broker, tail, limits });
   onTestFinished(() => {
     conversations.close();
     tail.close();
   });
-  await tail.start(lookBack);
+  await tail.start(10);
+  await conversations.start();
   return conversations;
 }
 
@@ -48,6 +49,27 @@ describe("conversations", () => {
     expect(conversations.nameOf(uid("nobody"))).toBeUndefined();
   });
 
+  it("miss nothing of what comes while the past is read, and keep it in order", async () => {
+    const broker = await openTestBroker();
+    for (let index = 0; index < 600; index++) await tell(broker, `user-${index % 300}`, "ann", index);
+    const tail = new SharedTail({ broker });
+    const conversations = new Conversations({ broker, tail });
+    onTestFinished(() => {
+      conversations.close();
+      tail.close();
+    });
+    await tail.start(10);
+    const starting = conversations.start();
+    const latest = await tell(broker, "user-7", "ann");
+    expect(conversations.knowsAll(ANN)).toBe(false);
+    await starting;
+    await conversations.current();
+    expect(conversations.of(ANN)).toHaveLength(300);
+    expect(conversations.of(ANN)[0]).toMatchObject({ other: "user-7", seq: latest });
+    const seqs = conversations.of(ANN).map(({ seq }) => seq);
+    expect(seqs).toEqual(seqs.toSorted((a, b) => b - a));
+  });
+
   it("end with a deletion, too", async () => {
     const broker = await openTestBroker();
     const conversations = await open(broker);
@@ -67,7 +89,7 @@ describe("conversations", () => {
     const all = await open(broker);
     await all.current();
     expect([all.knowsAll(ANN), all.since(ANN)]).toEqual([true, 0]);
-    const some = await open(broker, {}, 1);
+    const some = await open(broker, { lookBack: 1 });
     await some.current();
     expect([some.knowsAll(ANN), some.since(ANN)]).toEqual([false, first]);
     expect(some.of(ANN).map(({ other }) => other)).toEqual(["cyd"]);

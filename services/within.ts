@@ -1,4 +1,4 @@
-import { RoomError } from "../services/errors.ts";
+import { RoomError } from "./errors.ts";
 
 /** Settles as `promise` does. @throws RoomError unavailable when that takes longer than `ms`. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
