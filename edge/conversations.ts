@@ -57,7 +57,7 @@ export class Conversations {
 
   constructor(options: ConversationsOptions) {
     this.#options = options;
-    this.#progress = new DirectProgress({ last: (room) => this.#conversations.get(room)?.feed.last ?? 0 });
+    this.#progress = new DirectProgress({ last: (room) => this.#last(room) });
     this.#timers.add(setInterval(() => this.#sweep(), SWEEP_MS));
   }
 
@@ -107,10 +107,9 @@ export class Conversations {
   digest({ heads, after, seq }: Digest): void {
     const own = heads.flatMap((head) => {
       const room = head.roomId as RoomId;
-      const isHere = directUsers(room)?.some((uid) => this.#users.has(uid)) ?? false;
       // Before the first digest nothing says from where on a conversation that was not heard is to be read.
       const isKnown = this.#progress.seq > 0 || this.#conversations.has(room);
-      return isHere && isKnown ? [{ room, seq: Number(head.seq) }] : [];
+      return this.#isOfUsersHere(room) && isKnown ? [{ room, seq: Number(head.seq) }] : [];
     });
     this.#progress.expect(own, Number(after), Number(seq));
     if (this.#progress.behind.length > 0) this.#after(DIGEST_PATIENCE_MS, () => void this.#checkBehind());
@@ -124,6 +123,16 @@ export class Conversations {
     this.#conversations.clear();
     this.#roomsOf.clear();
     this.#users.clear();
+  }
+
+  #isOfUsersHere(room: RoomId): boolean {
+    return directUsers(room)?.some((uid) => this.#users.has(uid)) ?? false;
+  }
+
+  /** Up to where a conversation was heard. Nobody waits for one of which both users are gone. */
+  #last(room: RoomId): number {
+    if (!this.#isOfUsersHere(room)) return Number.POSITIVE_INFINITY;
+    return this.#conversations.get(room)?.feed.last ?? 0;
   }
 
   #hear(stored: StoredEvent): void {
@@ -192,6 +201,7 @@ export class Conversations {
 
   #sweep(): void {
     this.#progress.settle();
+    if (this.#progress.behind.length > 0) void this.#checkBehind();
     const longAgo = performance.now() - IDLE_MS;
     for (const [room, conversation] of this.#conversations) {
       const { feed, heardAt } = conversation;

@@ -58,7 +58,7 @@ export class Attachments {
     }
   }
 
-  /** Tells edges where the logs of rooms they host end. */
+  /** Tells edges where the logs of rooms they host end; those without any are told which stretch of the log was looked at. */
   digest({ heads, after, seq }: Digest): void {
     const byEdge = new Map<Attachment, Head[]>();
     for (const head of heads) {
@@ -68,7 +68,9 @@ export class Attachments {
         else known.push(head);
       }
     }
-    for (const [attachment, changed] of byEdge) attachment.tell(digest(changed, { after, seq }));
+    for (const attachment of this.#byIncarnation.values()) {
+      attachment.tell(digest(byEdge.get(attachment) ?? [], { after, seq }));
+    }
   }
 
   /** Ends every stream; the edges attach elsewhere. */

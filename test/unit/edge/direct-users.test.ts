@@ -195,6 +195,19 @@ describe("a message whose live event was lost", () => {
     expect(conversations.positionOf(ANN, 0)).toEqual({ seq: lost, ahead: new Map() });
   });
 
+  it("is not waited for when its users are gone", async () => {
+    const { broker, conversations, device, leave, covers } = await open();
+    covers(0, 1);
+    const [lost = 0] = await store(broker, BOB, ["lost"], "bob");
+    const ann = await device();
+    const head = { $typeName: "baccarat.v1.RoomHead", roomId: BOB, seq: BigInt(lost + 5) } as const;
+    conversations.digest({ $typeName: "baccarat.v1.Digest", heads: [head], after: 1n, seq: BigInt(lost + 5) });
+    expect(conversations.position).toBe(1);
+    leave(ann.listener, true);
+    covers(lost + 5, lost + 6);
+    expect(conversations.position).toBe(lost + 6);
+  });
+
   it("is read when the next one shows the hole", async () => {
     const { broker, device, covers } = await open();
     await store(broker, "lobby", ["something before"]);

@@ -22,6 +22,14 @@ describe("slow mode", () => {
     await slow.pace("ann", 60_000, stored);
   });
 
+  it("remembers those whose time is not up, however many there are, and holds them to the interval of now", async () => {
+    const slow = new SlowMode();
+    for (let n = 0; n < 3_000; n++) await slow.pace(`user-${n}`, n % 2 === 0 ? 60_000 : 0, stored);
+    expect(() => slow.pace("user-0", 60_000, stored)).toThrow(expect.objectContaining({ reason: "rate_limited" }));
+    await slow.pace("user-1", 0, stored);
+    await slow.pace("user-2", 0, stored);
+  });
+
   it("forgets users whose time is up", async () => {
     const slow = new SlowMode();
     for (let n = 0; n < 3_000; n++) await slow.pace(`user-${n}`, 0, stored);

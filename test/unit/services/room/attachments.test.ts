@@ -238,6 +238,24 @@ describe("an attached edge", () => {
     });
   });
 
+  it("is told of every stretch of the log, so that it knows when it has heard all", async () => {
+    const broker = await openTestBroker();
+    const plane = await openReplica(broker);
+    const edge = await AttachedEdge.open(plane, "run-1");
+    const first = await edge.hears("digest");
+    expect(first).toMatchObject({ after: 0n, seq: 0n, heads: [] });
+    let told = 0n;
+    for (const from of ["bob", "cyd"]) {
+      const [seq = 0] = await store(broker, `direct:ann:${from}`, ["nobody here"], from);
+      await eventually("the digest", () => {
+        plane.digests.flush();
+        return edge.all("digest").some((digest) => digest.seq === BigInt(seq));
+      });
+      expect(edge.all("digest").at(-1)).toMatchObject({ after: told, seq: BigInt(seq), heads: [] });
+      told = BigInt(seq);
+    }
+  });
+
   it("is told the heads of its rooms when it attaches again", async () => {
     const broker = await openTestBroker();
     const plane = await openReplica(broker);
