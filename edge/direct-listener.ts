@@ -35,6 +35,8 @@ interface Held {
 
 /** What may be kept back until it is known what the client missed. */
 const HELD = { frames: 1_000, bytes: 1024 * 1024 };
+/** Conversations of which is remembered what was sent last. */
+const MAX_GIVEN = 1_000;
 /** Pings that may be unanswered: one more, and the connection is closed for silence. */
 const PINGS = 3;
 
@@ -56,8 +58,10 @@ export class DirectListener {
   #from: number | undefined;
   /** Live events up to here are not passed on … */
   #skipTo = 0;
-  /** … nor, in these conversations, up to there. */
+  /** … nor, in these conversations, up to there: what was sent of them last. */
   readonly #given = new Map<RoomId, number>();
+  /** What was sent before the first event that could not be: the client was leaving. */
+  #cutOff: DirectPosition | undefined;
   readonly #pings: (Mark | undefined)[] = [];
   #marked = -1;
   #confirmed: Mark | undefined;
@@ -75,8 +79,11 @@ export class DirectListener {
       this.#hold(this.#held, { room, seq, frame });
       return;
     }
-    const skipTo = Math.max(this.#skipTo, this.#given.get(room) ?? 0);
-    if (seq === 0 || seq > skipTo) this.#outbox.push(frame);
+    const given = Math.max(this.#skipTo, this.#given.get(room) ?? 0);
+    if (seq !== 0 && seq <= given) return;
+    if (!this.#outbox.isOpen) this.#cutOff ??= this.#positionWithout(room, given);
+    this.#outbox.push(frame);
+    if (seq !== 0) this.#sent(room, seq);
   }
 
   /**
@@ -89,7 +96,7 @@ export class DirectListener {
     if (missed !== undefined) {
       for (const event of missed.events) {
         this.#outbox.push(textFrame(event.json));
-        this.#given.set(event.room, event.seq);
+        this.#sent(event.room, event.seq);
       }
       this.#skipTo = missed.seq;
     }
@@ -133,8 +140,26 @@ export class DirectListener {
 
   /** What the client has been sent; undefined while that is not known. */
   get sent(): DirectPosition | undefined {
-    if (this.#held !== undefined || this.#from === undefined || this.#outbox.overflowed) return undefined;
+    if (this.#cutOff !== undefined) return this.#cutOff;
+    if (this.#held !== undefined || this.#from === undefined || this.#outbox.lossy) return undefined;
     return this.#source.position(this.#from);
+  }
+
+  /** The position now, but for the conversation's latest event. */
+  #positionWithout(room: RoomId, given: number): DirectPosition | undefined {
+    const now = this.sent;
+    if (now === undefined) return undefined;
+    const ahead = new Map(now.ahead);
+    ahead.delete(room);
+    if (given > now.seq) ahead.set(room, given);
+    return { seq: now.seq, ahead };
+  }
+
+  #sent(room: RoomId, seq: number): void {
+    this.#given.delete(room);
+    this.#given.set(room, seq);
+    // Of the others it is known that they were heard, which is what matters but to a client that is leaving.
+    if (this.#given.size > MAX_GIVEN) this.#given.delete(this.#given.keys().next().value as RoomId);
   }
 
   #hold(held: Held[], item: Held): void {

@@ -27,15 +27,20 @@ export class Outbox implements Flushable, AfterTurn {
   #pending: Buffer[] = [];
   #corked = false;
   #state: "open" | "full" | "closed" = "open";
-  #overflowed = false;
+  #lossy = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
   }
 
-  /** True once something was left out, since the queue was full. */
-  get overflowed(): boolean {
-    return this.#overflowed;
+  /** True once something was left out: the queue was full, or the client was leaving. */
+  get lossy(): boolean {
+    return this.#lossy;
+  }
+
+  /** False when whatever is pushed is left out. */
+  get isOpen(): boolean {
+    return this.#state === "open" && this.#options.webSocket.readyState === WebSocket.OPEN;
   }
 
   /** Queues a frame for this connection alone; it is written before any room's frames that are written later. */
@@ -97,12 +102,16 @@ export class Outbox implements Flushable, AfterTurn {
 
   #send(bytes: Buffer): void {
     const { webSocket, socket, maxBytes, fanOut } = this.#options;
-    if (this.#state !== "open" || webSocket.readyState !== WebSocket.OPEN) return;
+    if (this.#state !== "open") return;
+    if (webSocket.readyState !== WebSocket.OPEN) {
+      this.#lossy = true;
+      return;
+    }
     const waiting = socket.writableLength;
     // An empty queue takes whatever comes: a page of history may be larger than the least maxOutboxBytes.
     if (waiting > 0 && waiting + bytes.length > maxBytes) {
       this.#state = "full";
-      this.#overflowed = true;
+      this.#lossy = true;
       this.#pending = [];
       // Not at once: the caller may be walking through the room that this connection will leave.
       fanOut.after(this);

@@ -22,6 +22,7 @@ describe("docs/protocol.md", () => {
 
 async function replay(script: Script): Promise<void> {
   const clients = new Map<string, TestClient>();
+  const crowd: TestClient[] = [];
   const values = new Map<string, string>();
   const client = (name: string): TestClient => {
     const known = clients.get(name);
@@ -39,7 +40,8 @@ async function replay(script: Script): Promise<void> {
       if (step.kind === "connect") {
         const url = new URL(step.path, topology.edges[0]);
         clients.set(step.client, await TestClient.connect(url.origin, { query: Object.fromEntries(url.searchParams) }));
-      } else if (step.kind === "send") client(step.client).sendText(fill(step.frame));
+      } else if (step.kind === "crowd") await gather(crowd, step.size, step.path);
+      else if (step.kind === "send") client(step.client).sendText(fill(step.frame));
       else if (step.kind === "rpc") await call(step.method, JSON.parse(fill(step.request)), step.times);
       else if (step.kind === "leave") await client(step.client).close();
       else if (step.kind === "closed") {
@@ -48,8 +50,19 @@ async function replay(script: Script): Promise<void> {
       } else await receive(client(step.client), step.client, JSON.parse(fill(step.frame)), values);
     }
   } finally {
-    await Promise.all([...clients.values()].map((one) => one.close()));
+    await Promise.all([...clients.values(), ...crowd].map((one) => one.close()));
   }
+}
+
+async function gather(crowd: TestClient[], size: number, path: string): Promise<void> {
+  const url = new URL(path, topology.edges[0]);
+  const query = Object.fromEntries(url.searchParams);
+  const joining = Array.from({ length: size }, async () => {
+    const client = await TestClient.connect(url.origin, { query });
+    crowd.push(client);
+    await client.next("room_joined");
+  });
+  await Promise.all(joining);
 }
 
 async function call(method: string, request: object, times: number): Promise<void> {
@@ -79,7 +92,7 @@ async function receive(
   const wrong = documented.payload === undefined ? undefined : difference(documented.payload, frame.payload);
   if (wrong !== undefined) throw new Error(`${documented.type}${wrong} in ${JSON.stringify(frame)}`);
   const payload = frame.payload as Record<string, unknown>;
-  for (const key of ["uid", "session", "epoch"])
+  for (const key of ["uid", "session", "epoch", "edge_id"])
     if (frame.type === "welcome") values.set(`${name}.${key}`, String(payload[key]));
   if (frame.type === "room_joined") values.set(`${name}.epoch`, String(payload.epoch));
   if (frame.type === "new_message" && !values.has(`${name}.seq`)) values.set(`${name}.seq`, String(payload.seq));

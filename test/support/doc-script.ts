@@ -1,13 +1,14 @@
 /**
  * The scripts in docs/protocol.md: code blocks marked `frames`, one step a line.
- * `A+ path` connects, `A> frame` sends, `A< frame` receives, `A! code` is closed, `A-` leaves, `RPC Service/Method request`
- * calls, `RPC*n …` n times.
+ * `A+ path` connects, `A> frame` sends, `A< frame` receives, `A! code` is closed, `A-` leaves,
+ * `+n path` connects n more, `RPC Service/Method request` calls, `RPC*n …` n times.
  */
 export type Step =
   | { readonly kind: "connect"; readonly client: string; readonly path: string }
   | { readonly kind: "send" | "receive"; readonly client: string; readonly frame: string }
   | { readonly kind: "closed"; readonly client: string; readonly code: number }
   | { readonly kind: "leave"; readonly client: string }
+  | { readonly kind: "crowd"; readonly size: number; readonly path: string }
   | { readonly kind: "rpc"; readonly method: string; readonly request: string; readonly times: number };
 
 /** One block, and the line of the document it begins on. */
@@ -33,6 +34,8 @@ export function scripts(markdown: string): Script[] {
 function step(text: string, line: number): Step {
   const rpc = /^RPC(?:\*(\d+))? (\S+) (.*)$/.exec(text);
   if (rpc) return { kind: "rpc", method: rpc[2] ?? "", request: rpc[3] ?? "", times: Number(rpc[1] ?? 1) };
+  const [, size, crowdPath] = /^\+(\d+) (\S+)$/.exec(text) ?? [];
+  if (crowdPath !== undefined) return { kind: "crowd", size: Number(size), path: crowdPath };
   const leave = /^([A-Z])-$/.exec(text);
   if (leave) return { kind: "leave", client: leave[1] ?? "" };
   const [, client, sign, rest] = /^([A-Z])([+><!]) (.*)$/.exec(text) ?? [];
@@ -58,6 +61,7 @@ const VARYING = new Set([
   "message_id",
   "sent",
   "time",
+  "delay_ms",
   "join_time",
 ]);
 

@@ -122,6 +122,30 @@ describe("what a client certainly has", () => {
     expect(listener.confirmedCount).toBe(1);
   });
 
+  it("is not what came when it was leaving", async () => {
+    const { listener, hear, client, webSocket, source } = await open();
+    const last = new Map<typeof BOB, number>();
+    source.position = (seq) => ({ seq, ahead: new Map([...last].filter(([, at]) => at > seq)) });
+    listener.begin(missed(10, []));
+    const say = (id: typeof BOB, seq: number) => {
+      last.set(id, seq);
+      hear(id, seq);
+    };
+    say(BOB, 11);
+    say(CYD, 12);
+    client.close(1000);
+    await eventually("the end to begin", () => webSocket.readyState !== webSocket.OPEN);
+    say(BOB, 13);
+    say(CYD, 14);
+    expect(listener.sent).toEqual({
+      seq: 10,
+      ahead: new Map([
+        [CYD, 12],
+        [BOB, 11],
+      ]),
+    });
+  });
+
   it("is not what an overflowing queue left out", async () => {
     const { listener, outbox, client } = await open();
     listener.begin(missed(1, []));
@@ -130,7 +154,7 @@ describe("what a client certainly has", () => {
     await eventually("the queue to be full", () => {
       outbox.push(frame);
       outbox.flush();
-      return outbox.overflowed;
+      return outbox.lossy;
     });
     expect(listener.sent).toBeUndefined();
   });
