@@ -35,7 +35,7 @@ export const FIXED = {
   /** Most direct events delivered after welcome to somebody who was away. */
   directEvents: 100,
   /** How long welcome waits for conversations and missed messages, in milliseconds. */
-  welcomeMs: 1_500,
+  welcomeMs: 3_000,
   /** How often it is stored up to where users have their direct messages, in milliseconds; the promise is twice this. */
   cursorMs: 5_000,
   /** Users one user may have blocked. */

@@ -9,7 +9,7 @@ import type { ControlFold } from "./control-fold.ts";
 import type { ControlWriter } from "./control-writer.ts";
 
 /** How long a user who is being registered elsewhere is waited for, in milliseconds. */
-const APPEAR_MS = 1_000;
+const APPEAR_MS = 3_000;
 
 /** Who has ever existed: what a direct message's recipient is checked against. */
 export class Users {
