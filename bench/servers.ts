@@ -43,20 +43,25 @@ const UNLIMITED = {
   LOG_LEVEL: "warn",
 };
 
-/** The product, all of it in one process. */
+/** The product, all of it in one process; parts of a cluster (`args`) share both cores with everything else. */
 export async function product(
   env: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
 ): Promise<Server & { readonly rpc: string }> {
   const dataDir = await mkdtemp(join(tmpdir(), "baccarat-bench-"));
-  const { child, line } = await launch([join(ROOT, "bin/start.js"), ...args], (text) => text.includes('"listening"'), {
-    ...UNLIMITED,
-    EDGE_PORT: "0",
-    RPC_PORT: "0",
-    OPS_PORT: "0",
-    DATA_DIR: dataDir,
-    ...env,
-  });
+  const { child, line } = await launch(
+    [join(ROOT, "bin/start.js"), ...args],
+    (text) => text.includes('"listening"'),
+    {
+      ...UNLIMITED,
+      EDGE_PORT: "0",
+      RPC_PORT: "0",
+      OPS_PORT: "0",
+      DATA_DIR: dataDir,
+      ...env,
+    },
+    args.length === 0,
+  );
   const listening = JSON.parse(line) as { page?: string; rpc?: string };
   return {
     name: "product",
@@ -105,9 +110,10 @@ async function launch(
   args: readonly string[],
   isReady: (line: string) => boolean,
   env: Readonly<Record<string, string>>,
+  pinned = true,
 ): Promise<{ child: ChildProcess; line: string }> {
   const command = [process.execPath, "--disable-warning=ExperimentalWarning", ...args];
-  const child = spawn("taskset", ["-c", "0", ...command], {
+  const child = spawn("taskset", ["-c", pinned ? "0" : "0-1", ...command], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -9,22 +9,31 @@ export interface Latency {
   readonly p99: number;
 }
 
-/** From sending on one edge to hearing on another, at a steady rate, counted from when each message was due. */
+/** A connection's messages to one room are stored one after the other, so one speaker alone would measure its own queue. */
+const SPEAKERS = 20;
+
+/** From sending on one edge to hearing on another, at a steady rate over all rooms, counted from when each message is sent. */
 export async function crossEdge(from: Server, to: Server, perSecond: number, seconds: number): Promise<Latency> {
-  const room = `cross-${Date.now()}`;
-  const [speaker] = await connectAll(from.port, [from.enter(room)]);
-  const [listener] = await connectAll(to.port, [to.enter(room)]);
-  if (!speaker || !listener) throw new Error("both clients are needed");
-  const latencies: number[] = [];
-  listener.onText = (text) => {
-    const due = /due (\d+\.\d+)/.exec(text)?.[1];
-    if (due !== undefined) latencies.push(performance.now() - Number(due));
-  };
-  await steadily(perSecond, seconds, (due, id) =>
-    speaker.send(from.say(`due ${due.toFixed(3)} ${"x".repeat(180)}`, id)),
+  const rooms = Array.from({ length: SPEAKERS }, (_, index) => `cross-${index}-${Date.now()}`);
+  const speakers = await connectAll(
+    from.port,
+    rooms.map((room) => from.enter(room)),
   );
-  speaker.close();
-  listener.close();
+  const listeners = await connectAll(
+    to.port,
+    rooms.map((room) => to.enter(room)),
+  );
+  const latencies: number[] = [];
+  for (const listener of listeners) {
+    listener.onText = (text) => {
+      const at = /at (\d+\.\d+)/.exec(text)?.[1];
+      if (at !== undefined) latencies.push(performance.now() - Number(at));
+    };
+  }
+  await steadily(perSecond, seconds, (at, id) => {
+    speakers[id % SPEAKERS]?.send(from.say(`at ${at.toFixed(3)} ${"x".repeat(180)}`, id));
+  });
+  for (const client of [...speakers, ...listeners]) client.close();
   return percentiles(latencies);
 }
 
@@ -49,8 +58,8 @@ export async function republish(url: string, replicas: number, perSecond: number
   await subscriber.flush();
   const client = jetstream(publisher);
   const acks: Promise<unknown>[] = [];
-  await steadily(perSecond, seconds, (due) => {
-    acks.push(client.publish(`${name}.in.a`, due.toFixed(3).padStart(20) + "x".repeat(180)));
+  await steadily(perSecond, seconds, (at) => {
+    acks.push(client.publish(`${name}.in.a`, at.toFixed(3).padStart(20) + "x".repeat(180)));
   });
   await Promise.all(acks);
   await manager.streams.delete(name);
@@ -58,16 +67,16 @@ export async function republish(url: string, replicas: number, perSecond: number
   return percentiles(latencies);
 }
 
-/** Calls `send` with the time each message is due; late ones keep their due time, so that a stall is not hidden. */
-async function steadily(perSecond: number, seconds: number, send: (due: number, id: number) => void): Promise<void> {
+/**
+ * Calls `send` with the time it is sent at, at a steady rate. A timer paces it: a loop that spins until the exact moment
+ * would keep a core from the processes that are measured.
+ */
+async function steadily(perSecond: number, seconds: number, send: (at: number, id: number) => void): Promise<void> {
   const start = performance.now();
   const total = perSecond * seconds;
   for (let sent = 0; sent < total; ) {
-    while (sent < total && start + (sent * 1_000) / perSecond <= performance.now()) {
-      send(start + (sent * 1_000) / perSecond, sent + 1);
-      sent++;
-    }
-    await new Promise((resolve) => setImmediate(resolve));
+    while (sent < total && start + (sent * 1_000) / perSecond <= performance.now()) send(performance.now(), ++sent);
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await new Promise((resolve) => setTimeout(resolve, 1_000));
 }
