@@ -81,16 +81,21 @@ export class DirectListener {
     }
     const given = Math.max(this.#skipTo, this.#given.get(room) ?? 0);
     if (seq !== 0 && seq <= given) return;
-    if (!this.#outbox.isOpen) this.#cutOff ??= this.#positionWithout(room, given);
+    if (!this.#outbox.isOpen) {
+      // What still waits to be written is left out, too: then nothing is known.
+      this.#outbox.flush();
+      this.#cutOff ??= this.#positionWithout(room, given);
+    }
     this.#outbox.push(frame);
     if (seq !== 0) this.#sent(room, seq);
   }
 
   /**
-   * Goes live; returns whether anything was sent.
+   * Goes live, unless the client is leaving; returns whether anything was sent.
    * @param missed what the client missed; undefined when nobody can tell now.
    */
   begin(missed: Missed | undefined): boolean {
+    if (!this.#outbox.isOpen) return false;
     const held = this.#held ?? [];
     this.#held = undefined;
     if (missed !== undefined) {

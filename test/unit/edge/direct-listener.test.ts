@@ -146,6 +146,16 @@ describe("what a client certainly has", () => {
     });
   });
 
+  it("is nothing of what it came for when it left before that", async () => {
+    const { listener, client, webSocket, hear } = await open();
+    hear(BOB, 3);
+    client.close(1000);
+    await eventually("the end to begin", () => webSocket.readyState !== webSocket.OPEN);
+    expect(listener.begin(missed(2, [[BOB, 2]]))).toBe(false);
+    hear(BOB, 4);
+    expect([listener.sent, listener.confirmed]).toEqual([undefined, undefined]);
+  });
+
   it("is not what an overflowing queue left out", async () => {
     const { listener, outbox, client } = await open();
     listener.begin(missed(1, []));
