@@ -88,30 +88,32 @@ async function idleCase(): Promise<void> {
 }
 
 async function crossEdgeCase(): Promise<void> {
-  await withNats(async (nats) => {
-    const env = { NATS_URL: nats.urls.join(",") };
-    const room = await product(env, ["--role=room"]);
-    const edgeEnv = { ...env, ROOM_SERVICE_URL: room.rpc };
-    const [one, two] = [await product(edgeEnv, ["--role=edge"]), await product(edgeEnv, ["--role=edge"])];
-    print("\n| 1,000 messages/s | p50 ms | p99 ms |\n|---|---|---|");
-    const ours = [];
-    const bare = [];
-    for (let turn = 0; turn < ROUNDS; turn++) {
-      bare.push(await republish(nats.urls[0] ?? "", 1, 1_000, SECONDS));
-      ours.push(await crossEdge(one, two, 1_000, SECONDS));
-    }
-    const p50 = median(ours, (row) => row.p50);
-    const base = median(bare, (row) => row.p50);
-    print(`| JetStream publish → RePublish | ${base.toFixed(2)} | ${median(bare, (row) => row.p99).toFixed(2)} |`);
-    print(`| edge → edge | ${p50.toFixed(2)} | ${median(ours, (row) => row.p99).toFixed(2)} |`);
-    print(`| ratio | ${(p50 / base).toFixed(2)} | |`);
-    await stopAll([one, two, room]);
-  });
+  for (const replicas of [1, 3] as const) await withNats(replicas, (nats) => crossEdges(nats, replicas));
+}
+
+async function crossEdges(nats: NatsServers, replicas: 1 | 3): Promise<void> {
+  const env = { NATS_URL: nats.urls.join(",") };
+  const room = await product(env, ["--role=room"]);
+  const edgeEnv = { ...env, ROOM_SERVICE_URL: room.rpc };
+  const [one, two] = [await product(edgeEnv, ["--role=edge"]), await product(edgeEnv, ["--role=edge"])];
+  const ours = [];
+  const bare = [];
+  for (let turn = 0; turn < ROUNDS; turn++) {
+    bare.push(await republish(nats.urls[0] ?? "", replicas, 1_000, SECONDS));
+    ours.push(await crossEdge(one, two, 1_000, SECONDS));
+  }
+  const p50 = median(ours, (row) => row.p50);
+  const base = median(bare, (row) => row.p50);
+  print(`| 1,000 messages/s, replicas ${replicas} | p50 ms | p99 ms |\n|---|---|---|`);
+  print(`| JetStream publish → RePublish | ${base.toFixed(2)} | ${median(bare, (row) => row.p99).toFixed(2)} |`);
+  print(`| edge → edge | ${p50.toFixed(2)} | ${median(ours, (row) => row.p99).toFixed(2)} |`);
+  print(`| ratio | ${(p50 / base).toFixed(2)} | |`);
+  await stopAll([one, two, room]);
 }
 
 async function historyCase(): Promise<void> {
   const [rooms, perRoom] = [10_000, 100];
-  await withNats(async (nats) => {
+  await withNats(1, async (nats) => {
     const env = { NATS_URL: nats.urls.join(",") };
     const filling = await product(env);
     await fill(filling, rooms, perRoom);
@@ -126,11 +128,11 @@ async function historyCase(): Promise<void> {
   });
 }
 
-async function withNats(act: (nats: NatsServers) => Promise<void>): Promise<void> {
+async function withNats(size: 1 | 3, act: (nats: NatsServers) => Promise<void>): Promise<void> {
   const server = (await getNatsServers(process.env)).at(-1);
   if (!server) throw new Error("no nats-server");
-  print(`\nnats-server ${server.version}, one node`);
-  const nats = await NatsServers.start({ path: server.path, size: 1 });
+  print(`\nnats-server ${server.version}, ${size} of them\n`);
+  const nats = await NatsServers.start({ path: server.path, size });
   try {
     await act(nats);
   } finally {
