@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { connectAll, type RawClient } from "../raw-client.ts";
 import type { Server } from "../servers.ts";
 
@@ -82,5 +83,3 @@ function readInTurns(clients: readonly RawClient[]): NodeJS.Timeout {
     for (const client of slices[turn] ?? []) client.resume();
   }, TURN_MS);
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { connectAll, type RawClient } from "../raw-client.ts";
 import type { Server } from "../servers.ts";
 
@@ -53,5 +54,3 @@ export async function idle(server: Server, connections: number): Promise<number>
   for (const client of clients) client.close();
   return bytes;
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,31 +1,11 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { NO_TRAFFIC_LIMITS, singleProcess } from "../support/topology.ts";
-import { badInput } from "./scenarios/bad-input.ts";
-import { catchUp } from "./scenarios/catch-up.ts";
-import { conversation } from "./scenarios/conversation.ts";
-import { crowdedRoom } from "./scenarios/crowded-room.ts";
-import { dedupe } from "./scenarios/dedupe.ts";
-import { direct } from "./scenarios/direct.ts";
-import { history } from "./scenarios/history.ts";
-import { messages } from "./scenarios/messages.ts";
-import { moderation } from "./scenarios/moderation.ts";
-import { order } from "./scenarios/order.ts";
-import { presence } from "./scenarios/presence.ts";
-import { recovery } from "./scenarios/recovery.ts";
-import { rooms } from "./scenarios/rooms.ts";
-import { rpcAdmin } from "./scenarios/rpc-admin.ts";
-import { rpcMessages } from "./scenarios/rpc-messages.ts";
-import { rpcProtocols } from "./scenarios/rpc-protocols.ts";
-import { rpcRooms } from "./scenarios/rpc-rooms.ts";
+import { everyScenario } from "./scenarios/every-scenario.ts";
 
 describe("one process", () => {
   const topology = singleProcess({ ...NO_TRAFFIC_LIMITS, HISTORY_MAX_MESSAGES: "20000", LOG_LEVEL: "debug" });
   beforeAll(() => topology.start());
   afterAll(() => topology.stop());
 
-  for (const scenarios of [conversation, rooms, dedupe, history, recovery, messages, direct, catchUp, presence]) {
-    scenarios(topology);
-  }
-  for (const scenarios of [badInput, rpcRooms, rpcMessages, rpcAdmin, rpcProtocols, moderation]) scenarios(topology);
-  for (const scenarios of [crowdedRoom, order]) scenarios(topology);
+  everyScenario(topology);
 });
