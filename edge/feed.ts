@@ -63,6 +63,8 @@ export interface FeedOptions {
 const HELD_EVENTS = 1_024;
 /** Most events one catch-up delivers; clients reload faster than they take in more. */
 const CATCH_UP_EVENTS = 2_000;
+/** How long a live event may take behind its acknowledgement before the log is read for it, in milliseconds. */
+const LATE_MS = 100;
 /** When a new subscription is checked: the interest of a broker's other nodes may lag behind it. */
 export const RECHECKS_MS: readonly number[] = [250, 1_000];
 const RETRY = { baseMs: 100, maxMs: 2_000 };
@@ -85,6 +87,9 @@ export class Feed {
   #unsubscribe: Unsubscribe | undefined;
   #reading: Promise<void> = Promise.resolve();
   #wake: () => void = () => undefined;
+  /** Who waits for the feed to come as far as a position. */
+  #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
+  #chasing = false;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -124,9 +129,22 @@ export class Feed {
     return this.#reading;
   }
 
+  /**
+   * Resolves once everything up to `seq` was delivered, or the feed is closed: an acknowledgement may be ahead of its
+   * live event, and who wrote something must find it.
+   */
+  reached(seq: number): Promise<void> {
+    if (seq <= this.#last || this.#closed) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ seq, resolve });
+    this.#chase();
+    return promise;
+  }
+
   /** Ends the subscription. Idempotent. */
   close(): void {
     this.#state = "closed";
+    this.#announce();
     this.#unsubscribe?.();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#held = [];
@@ -155,6 +173,24 @@ export class Feed {
     const json = this.#options.ring.push(stored);
     const { sent } = stored.event;
     this.#options.listener.onEvent(json, stored.seq, sent === undefined ? 0 : timestampMs(sent));
+    if (this.#waiting.length > 0) this.#announce();
+  }
+
+  /** Reads the log for what somebody waits for and what does not come by itself. */
+  #chase(): void {
+    if (this.#chasing || this.#waiting.length === 0) return;
+    this.#chasing = true;
+    this.#after(LATE_MS, () => {
+      this.#chasing = false;
+      if (this.#waiting.length > 0) void this.check().then(() => this.#chase());
+    });
+  }
+
+  /** Lets those go on who waited for no more than is delivered. */
+  #announce(): void {
+    const waiting = this.#waiting;
+    this.#waiting = this.#closed ? [] : waiting.filter(({ seq }) => seq > this.#last);
+    for (const { seq, resolve } of waiting) if (this.#closed || seq <= this.#last) resolve();
   }
 
   #hold(stored: StoredEvent): void {
@@ -222,6 +258,7 @@ export class Feed {
     else {
       // Every event up to the page's position was in it, so the room is known up to there.
       this.#last = Math.max(this.#last, page.seq);
+      this.#announce();
       this.#release();
     }
   }
@@ -234,6 +271,7 @@ export class Feed {
     metrics.refillsTotal.inc({ outcome: "reset" });
     log.warn({ room, reason }, "a room's continuity was lost");
     listener.onReset(this.#last, reason);
+    this.#announce();
     this.#release();
   }
 

@@ -51,6 +51,7 @@ export async function joinRoom(
   const room = context.hub.claim(request.room);
   try {
     await within(FIXED.requestMs, room.opened);
+    await within(FIXED.requestMs, room.feed.reached(room.storedSeq));
     await ask(context, connection, request, id, room);
     context.metrics.joinsTotal.inc({ outcome: "ok" });
   } catch (error) {

@@ -173,6 +173,25 @@ describe("a feed", () => {
     expect(heard.seqs).toEqual([1, 2]);
   });
 
+  it("is waited for until it has what was acknowledged, and reads it when it does not come", async () => {
+    const script = new Script();
+    const { feed, heard } = openFeed(script);
+    await feed.open();
+    await feed.reached(0);
+    const [first] = script.store(1);
+    const soon = feed.reached(1).then(() => [...heard.seqs]);
+    if (first) script.live(first);
+    expect(await soon).toEqual([1]);
+    expect(script.reads).toBe(0);
+    script.store(2);
+    await feed.reached(2);
+    expect(heard.seqs).toEqual([1, 2]);
+    expect(script.reads).toBe(1);
+    const never = feed.reached(3);
+    feed.close();
+    await never;
+  });
+
   it("looks by itself some time after it was opened", async () => {
     const script = new Script();
     const { feed, heard } = openFeed(script, { rechecksMs: [10] });
