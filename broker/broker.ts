@@ -63,8 +63,13 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-/** State of the broker, as /readyz tells it. */
-export type BrokerHealth = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+/**
+ * State of the broker, as /readyz tells it. `final`: it never gets well, since the log is another one by now; whatever the
+ * process knows of it means nothing any more.
+ */
+export type BrokerHealth =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string; readonly final?: true };
 
 /** Ends a subscription; after it returns the listener is not called again. Idempotent. */
 export type Unsubscribe = () => void;

@@ -1,4 +1,5 @@
 import { RoomError } from "../services/errors.ts";
+import { packWrites, unpackAnswers } from "./embedded-packing.ts";
 import type {
   Answer,
   ControlAnswer,
@@ -36,12 +37,14 @@ export class Batch {
   /** Bytes of the events and values in it. */
   bytes = 0;
   #events: Asked<EventWrite, EventAnswer>[] = [];
+  #eventBytes = 0;
   #control: Asked<ControlWrite, ControlAnswer>[] = [];
   #reads: Asked<Read, ReadAnswer>[] = [];
   #isGivenUp = false;
 
   addEvent(ask: EventWrite, settle: Settle<EventAnswer>): void {
     this.#events.push({ ask, settle });
+    this.#eventBytes += ask.body.length;
     this.#added(ask.body.length);
   }
 
@@ -63,7 +66,7 @@ export class Batch {
     return {
       kind: "request",
       series,
-      events: asks(this.#events),
+      events: packWrites(asks(this.#events), this.#eventBytes),
       control: asks(this.#control),
       reads: asks(this.#reads),
     };
@@ -72,7 +75,7 @@ export class Batch {
   /** Hands out the answers. */
   settle({ written, reads }: Answer): void {
     if (written.ok) {
-      settleAll(this.#events, written.value.events);
+      settleAll(this.#events, unpackAnswers(written.value.events));
       settleAll(this.#control, written.value.control);
     } else {
       this.failWrites(new RoomError("unavailable", `not stored: ${written.reason}`));

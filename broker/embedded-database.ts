@@ -5,7 +5,8 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import type { StorageOptions } from "./embedded-protocol.ts";
 import { BrokerOpenError } from "./open-error.ts";
 
-const FILE_NAME = "baccarat.db";
+/** Name of the database in DATA_DIR. */
+export const FILE_NAME = "baccarat.db";
 /** "bacc": tells this program's files from any other SQLite database. */
 const APPLICATION_ID = 0x62616363;
 const SCHEMA_VERSION = 1;
@@ -70,6 +71,24 @@ export function openDatabase(options: Pick<StorageOptions, "dataDir" | "maxFileB
   }
 }
 
+/** Gives the log of a directory that no process uses another epoch; returns both. @throws BrokerOpenError */
+export function replaceEpoch(dataDir: string): { readonly before: string; readonly after: string } {
+  if (statSync(pathIn(dataDir), { throwIfNoEntry: false }) === undefined) {
+    throw new BrokerOpenError("unusable_directory", `there is no log in DATA_DIR ${dataDir}`);
+  }
+  const db = openDatabase({ dataDir });
+  try {
+    const before = prepare<{ value: string }>(db, "SELECT value FROM meta WHERE name = 'epoch'").get()?.value ?? "";
+    const after = newEpoch();
+    prepare(db, "UPDATE meta SET value = ? WHERE name = 'epoch'").run(after);
+    return { before, after };
+  } finally {
+    db.close();
+  }
+}
+
+const newEpoch = (): string => randomBytes(8).toString("hex");
+
 const pathIn = (dataDir: string): string => join(dataDir, FILE_NAME);
 
 function createDirectory(dataDir: string): void {
@@ -116,13 +135,21 @@ function prepareSchema(db: DatabaseSync, path: string): void {
     );
   }
   if (statSync(path).size <= CHECKED_BYTES) check(db, path);
+  renewCopy(db);
+}
+
+/** What goes on from a copy is another log than the one it was made of: clients may know positions of either. */
+function renewCopy(db: DatabaseSync): void {
+  if (prepare(db, "SELECT 1 FROM meta WHERE name = 'copy'").get() === undefined) return;
+  prepare(db, "UPDATE meta SET value = ? WHERE name = 'epoch'").run(newEpoch());
+  prepare(db, "DELETE FROM meta WHERE name = 'copy'").run();
 }
 
 function createSchema(db: DatabaseSync): void {
   db.exec("BEGIN IMMEDIATE");
   db.exec(SCHEMA);
   const insert = prepare(db, "INSERT INTO meta (name, value) VALUES (?, ?)");
-  insert.run("epoch", randomBytes(8).toString("hex"));
+  insert.run("epoch", newEpoch());
   insert.run("bytes", 0);
   insert.run("revision", 0);
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);

@@ -1,17 +1,19 @@
 import type { DatabaseSync } from "node:sqlite";
+import { writeCopy } from "./embedded-backup.ts";
 import { ControlTable } from "./embedded-control-table.ts";
 import { openDatabase, prepare } from "./embedded-database.ts";
 import { DedupeWindow } from "./embedded-dedupe.ts";
 import { EventLog } from "./embedded-events.ts";
 import type {
+  ControlAnswer,
   ControlWrite,
+  EventAnswer,
   EventWrite,
   Read,
   ReadAnswer,
   ReadKind,
   Reads,
   StorageOptions,
-  Written,
 } from "./embedded-protocol.ts";
 import { ROW_BYTES } from "./embedded-retention.ts";
 
@@ -19,6 +21,12 @@ import { ROW_BYTES } from "./embedded-retention.ts";
 const TRIM_ROWS = 1_000;
 /** What a probe writes. More than fits in the pages at hand, so that it fails as long as a full disk does. */
 const PROBE_BYTES = 16_384;
+
+/** What a transaction did, in the order of its writes. */
+interface Done {
+  readonly events: readonly EventAnswer[];
+  readonly control: readonly ControlAnswer[];
+}
 
 /** Everything the embedded engine stores, behind transactions. Runs in the storage thread; every method blocks. */
 export class Storage {
@@ -42,7 +50,7 @@ export class Storage {
   }
 
   /** Does all writes in one transaction, or none. @throws Error of SQLite. */
-  write(events: readonly EventWrite[], control: readonly ControlWrite[]): Written {
+  write(events: readonly EventWrite[], control: readonly ControlWrite[]): Done {
     return this.#transaction(() => {
       const written = {
         events: events.map((event) => this.#events.append(event)),
@@ -71,6 +79,11 @@ export class Storage {
     this.#refresh();
     const answer: (read: Read<K>) => ReadAnswer<K> = this.#reads[read.kind];
     return answer(read);
+  }
+
+  /** Writes all of it to a file while it goes on. @throws Error of SQLite or of the system. */
+  backUp(path: string): Promise<void> {
+    return writeCopy(this.#db, path);
   }
 
   close(): void {

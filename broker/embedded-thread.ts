@@ -58,6 +58,7 @@ export class StorageThread {
   #refusal: string | undefined;
   #closed: Promise<void> | undefined;
   #drained: (() => void) | undefined;
+  #backup: { readonly done: () => void; readonly fail: (reason: string) => void } | undefined;
 
   /** Starts a storage thread. @throws BrokerOpenError when it cannot open the storage. */
   static async open(options: { readonly storage: StorageOptions; readonly log: Logger }): Promise<StorageThread> {
@@ -124,6 +125,18 @@ export class StorageThread {
     return new Promise((resolve, reject) => this.read(read, { done: resolve, fail: reject }));
   }
 
+  /** Writes all that is stored to a file while everything goes on; one at a time. @throws RoomError unavailable. */
+  backUp(path: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const fail = (reason: string): void => reject(new RoomError("unavailable", reason));
+    if (this.#refusal !== undefined || this.#backup) fail(this.#refusal ?? "a backup is under way");
+    else {
+      this.#backup = { done: resolve, fail };
+      this.#post({ kind: "backup", path });
+    }
+    return promise;
+  }
+
   /** Settles what waits, closes the storage and ends the thread. Idempotent. */
   close(): Promise<void> {
     this.#refusal ??= "the broker is closed";
@@ -140,6 +153,7 @@ export class StorageThread {
     if ((await Promise.race([this.#exited, late])) === "late") void this.#worker.terminate();
     clearTimeout(timer);
     clearInterval(this.#sweeper);
+    this.#backup?.fail("the broker is closed");
   }
 
   #batchFor(settle: { fail(error: RoomError): void }, bytes: number): Batch | undefined {
@@ -186,6 +200,11 @@ export class StorageThread {
         return;
       case "recovered":
         this.health.set("storage", undefined);
+        return;
+      case "backed_up":
+        if (message.outcome.ok) this.#backup?.done();
+        else this.#backup?.fail(message.outcome.reason);
+        this.#backup = undefined;
         return;
       default:
         throw new Error(`the storage thread says ${message.kind} twice`);
@@ -241,6 +260,7 @@ export class StorageThread {
     this.#refusal = reason;
     this.health.set("stopped", reason);
     clearInterval(this.#sweeper);
+    this.#backup?.fail(reason);
     this.#giveUp(reason);
     for (const batch of this.#sent.splice(0)) this.#release(batch);
     this.#markStopped();

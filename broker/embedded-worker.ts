@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { textOf, toOpenError } from "./embedded-database.ts";
+import { packAnswers, unpackWrites } from "./embedded-packing.ts";
 import type {
   Answer,
   FromStorage,
@@ -15,6 +16,7 @@ import { Storage } from "./embedded-storage.ts";
 
 /** How often what became old is looked for, and how often a failing storage is tried again, in milliseconds. */
 const TICK_MS = 1_000;
+const NOTHING_WRITTEN: Written = { events: packAnswers([]), control: [] };
 
 /**
  * Entry of the storage thread. SQLite blocks whoever calls it, for tens of milliseconds when it moves its write-ahead log
@@ -47,9 +49,12 @@ function serve(storage: Storage): void {
   let failedSeries = 0;
 
   const write = ({ series, events, control }: Request): Outcome<Written> => {
-    if (events.length + control.length === 0) return { ok: true, value: { events: [], control: [] } };
+    if (events.rooms.length + control.length === 0) return { ok: true, value: NOTHING_WRITTEN };
     if (series <= failedSeries) return { ok: false, reason: "an earlier write failed" };
-    const written = attempt(() => storage.write(events, control));
+    const written = attempt((): Written => {
+      const done = storage.write(unpackWrites(events), control);
+      return { events: packAnswers(done.events), control: done.control };
+    });
     if (!written.ok) {
       failedSeries = series;
       failing = true;
@@ -82,15 +87,31 @@ function serve(storage: Storage): void {
     if (!failing) send({ kind: "recovered" });
   };
 
+  let backingUp: Promise<void> = Promise.resolve();
+  const backUp = async (path: string): Promise<void> => {
+    try {
+      await storage.backUp(path);
+      send({ kind: "backed_up", outcome: { ok: true, value: undefined } });
+    } catch (error) {
+      send({ kind: "backed_up", outcome: { ok: false, reason: textOf(error) } });
+    }
+  };
+
   const timer = setInterval(tick, TICK_MS);
   port?.on("message", (message: ToStorage) => {
     if (message.kind === "request") {
       send(answer(message));
       return;
     }
+    if (message.kind === "backup") {
+      backingUp = backUp(message.path);
+      return;
+    }
     clearInterval(timer);
-    storage.close();
-    port.close();
+    void backingUp.then(() => {
+      storage.close();
+      port.close();
+    });
   });
   send({ kind: "opened", epoch: storage.epoch });
 }

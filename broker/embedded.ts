@@ -1,4 +1,4 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema, type Signal } from "../gen/baccarat/v1/event_pb.ts";
 import { RoomError } from "../services/errors.ts";
 import type { RoomId } from "../services/ids.ts";
@@ -15,11 +15,13 @@ import type {
   StoredEvent,
   Unsubscribe,
 } from "./broker.ts";
+import { type BackupOptions, BackupSchedule } from "./embedded-backup-schedule.ts";
 import { EmbeddedControl } from "./embedded-control.ts";
 import { type EventListener, LiveFeed } from "./embedded-live.ts";
 import type { TailRow } from "./embedded-protocol.ts";
 import { Tail } from "./embedded-tail.ts";
 import { StorageThread } from "./embedded-thread.ts";
+import { eventBytes } from "./event-bytes.ts";
 import type { Retention } from "./retention.ts";
 
 /** How to open the embedded engine. */
@@ -27,6 +29,8 @@ export interface EmbeddedOptions {
   /** Directory of its files, created when missing. One process at a time. */
   readonly dataDir: string;
   readonly retention: Retention;
+  /** Backups made while it runs. Default: none. */
+  readonly backup?: BackupOptions | undefined;
   readonly log: Logger;
   /** Size of the database file above which writes fail as on a full disk, in bytes. Default: none. */
   readonly maxFileBytes?: number;
@@ -38,9 +42,9 @@ export interface EmbeddedOptions {
  * @throws BrokerOpenError
  */
 export async function openEmbeddedBroker(options: EmbeddedOptions): Promise<Broker> {
-  const { dataDir, retention, maxFileBytes, log } = options;
+  const { dataDir, retention, maxFileBytes, backup, log } = options;
   const thread = await StorageThread.open({ storage: { dataDir, retention, maxFileBytes }, log });
-  return new EmbeddedBroker({ thread, log });
+  return new EmbeddedBroker({ thread, backup, log });
 }
 
 class EmbeddedBroker implements Broker {
@@ -50,13 +54,20 @@ class EmbeddedBroker implements Broker {
   readonly #log: Logger;
   readonly #live: LiveFeed;
   readonly #tails = new Set<Tail>();
+  readonly #backups: BackupSchedule | undefined;
 
-  constructor(options: { thread: StorageThread; log: Logger }) {
+  constructor(options: { thread: StorageThread; backup: BackupOptions | undefined; log: Logger }) {
     this.#thread = options.thread;
     this.#log = options.log;
     this.#live = new LiveFeed({ log: options.log });
     this.epoch = this.#thread.epoch;
     this.control = new EmbeddedControl({ thread: this.#thread, live: this.#live });
+    const { thread, backup, log } = options;
+    this.#backups = backup && new BackupSchedule({ ...backup, write: (path) => thread.backUp(path), log });
+  }
+
+  get warning(): string | undefined {
+    return this.#backups?.problem;
   }
 
   health(): BrokerHealth {
@@ -72,7 +83,7 @@ class EmbeddedBroker implements Broker {
     return new Promise((resolve, reject) => {
       const write = {
         room,
-        body: toBinary(EventSchema, event),
+        body: eventBytes(event),
         dedupeId: options.dedupeId,
         deletedSeq: event.body.case === "deletion" ? Number(event.body.value.deletedSeq) : 0,
       };
@@ -151,7 +162,7 @@ class EmbeddedBroker implements Broker {
   }
 
   async close(): Promise<void> {
-    await this.#thread.close();
+    await Promise.all([this.#backups?.close(), this.#thread.close()]);
     for (const tail of this.#tails) tail.end();
   }
 

@@ -18,6 +18,8 @@ export const API_ERROR = {
   streamNameInUse: 10_058,
   streamNotFound: 10_059,
   wrongLastSequence: 10_071,
+  /** A stream of the name of the one to restore is there. */
+  restoreOverStream: 10_130,
   /** A message with this id is being stored: what became of it is known soon. */
   duplicateInProcess: 10_158,
   /** As wrongLastSequence, but the message in the way is only being stored. */

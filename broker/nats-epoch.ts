@@ -6,7 +6,7 @@ import { OWN_KEYS } from "./nats-watch.ts";
 import { BrokerOpenError } from "./open-error.ts";
 import type { NatsNames } from "./subjects.ts";
 
-/** Where the log's identity is stored: put another epoch there after the log was restored from a backup. */
+/** Where the log's identity is stored. */
 export const EPOCH_KEY = `${OWN_KEYS}epoch`;
 
 /**
@@ -44,9 +44,26 @@ export async function readIdentity(options: {
     }
     if (!owner) throw new RoomError("unavailable", "the log has no epoch yet: is a RoomService running?");
     if (entry) await api.deleteMessage(names.controlStream, entry.revision, false);
-    const identity: LogIdentity = { epoch: randomBytes(8).toString("hex"), created };
-    await control.create(EPOCH_KEY, Buffer.from(JSON.stringify(identity)));
+    await control.create(EPOCH_KEY, newIdentity(created).value);
   }
+}
+
+/** The epoch that is stored now; undefined when there is none. @throws RoomError unavailable, BrokerOpenError failed. */
+export async function storedEpoch(control: Pick<ControlStore, "get">): Promise<string | undefined> {
+  const entry = await control.get(EPOCH_KEY);
+  return entry?.value && parseIdentity(entry.value).epoch;
+}
+
+/** Gives a log another epoch, and returns that. @param created as for readIdentity. @throws RoomError unavailable. */
+export async function replaceEpoch(control: Pick<ControlStore, "put">, created: string): Promise<string> {
+  const { epoch, value } = newIdentity(created);
+  await control.put(EPOCH_KEY, value);
+  return epoch;
+}
+
+function newIdentity(created: string): { readonly epoch: string; readonly value: Uint8Array } {
+  const identity: LogIdentity = { epoch: randomBytes(8).toString("hex"), created };
+  return { epoch: identity.epoch, value: Buffer.from(JSON.stringify(identity)) };
 }
 
 function parseIdentity(value: Uint8Array): LogIdentity {

@@ -19,6 +19,14 @@ const AILING_MS = 250;
 const LEAST_MS = 100;
 const PROBE_MS = 2_000;
 
+/** How it is seen that the log was given another epoch, as after a restore. */
+export interface WatchedEpoch {
+  /** The one it had when it was opened. */
+  readonly opened: string;
+  /** The one it has now; undefined when there is none. */
+  readonly stored: () => Promise<string | undefined>;
+}
+
 /** What is wrong with a server's version for what it is used for; undefined when nothing is. */
 export function versionWarning(version: string, clustered: boolean): string | undefined {
   if (!clustered || !isOlder(version, OLDEST_CLUSTER_VERSION)) return undefined;
@@ -37,6 +45,7 @@ export class Health {
   readonly #log: Logger;
   /** Streams, and when they were created. */
   readonly #streams = new Map<string, string>();
+  #epoch: WatchedEpoch | undefined;
   readonly #listeners = new Set<(health: BrokerHealth) => void>();
   readonly #stopListening: Unsubscribe;
   #current: BrokerHealth = { ok: true };
@@ -67,9 +76,10 @@ export class Health {
     });
   }
 
-  /** Begins to watch these streams: their names, and when they were created. */
-  watch(streams: Readonly<Record<string, string>>): void {
+  /** Begins to watch these streams: their names, and when they were created. `epoch` is that of the log. */
+  watch(streams: Readonly<Record<string, string>>, epoch: WatchedEpoch): void {
     for (const [name, created] of Object.entries(streams)) this.#streams.set(name, created);
+    this.#epoch = epoch;
     this.check();
   }
 
@@ -78,7 +88,7 @@ export class Health {
     return this.#current;
   }
 
-  /** True once a stream was found to be another than the one that was opened: no position means anything any more. */
+  /** True once the log was found to be another than the one that was opened: no position means anything any more. */
   get replaced(): boolean {
     return this.#replaced;
   }
@@ -108,7 +118,8 @@ export class Health {
     this.#probing = false;
     this.#lookedAt = performance.now();
     if (this.#stopped) return;
-    this.#become(reason === undefined ? { ok: true } : { ok: false, reason });
+    if (reason === undefined) this.#become({ ok: true });
+    else this.#become({ ok: false, reason, ...(this.#replaced && { final: true }) });
     this.#schedule();
   }
 
@@ -119,6 +130,7 @@ export class Health {
     }
     const faults = await Promise.all([
       ...[...this.#streams].map(([name, created]) => this.#findStreamFault(name, created)),
+      this.#findEpochFault(),
       this.#findStoreFault(),
     ]);
     return this.#link.connected ? faults.find((fault) => fault !== undefined) : "not connected to NATS";
@@ -132,6 +144,20 @@ export class Health {
       return `stream ${name} was created anew: positions mean nothing any more, restart this process`;
     } catch (error) {
       return `stream ${name} has no leader: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+
+  async #findEpochFault(): Promise<string | undefined> {
+    if (this.#epoch === undefined) return undefined;
+    try {
+      const stored = await this.#epoch.stored();
+      if (stored === undefined || stored === this.#epoch.opened) return undefined;
+      this.#replaced = true;
+      return "the log has another epoch by now: positions mean nothing any more, restart this process";
+    } catch (error) {
+      // What keeps it from being read is found by the other looks, unless it is somebody's mistake that will be corrected.
+      this.#log.debug({ err: error }, "the log's epoch could not be read");
+      return undefined;
     }
   }
 

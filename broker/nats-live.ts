@@ -6,6 +6,7 @@ import { FIXED } from "../services/limits.ts";
 import type { RoomListener, StoredEvent, Unsubscribe } from "./broker.ts";
 import type { JetStreamApi } from "./nats-api.ts";
 import type { Decoder } from "./nats-decode.ts";
+import { streamPlace } from "./nats-headers.ts";
 import type { NatsLink } from "./nats-link.ts";
 import { unavailable } from "./nats-publish.ts";
 import type { NatsNames } from "./subjects.ts";
@@ -76,12 +77,11 @@ export class Live {
   #events(listener: (stored: StoredEvent) => void): (msg: Msg) => void {
     let last = 0;
     return (msg) => {
-      const seq = Number(msg.headers?.get("Nats-Sequence") ?? 0);
+      const { seq, lastSeq: prevSeq } = streamPlace(msg);
       if (!(seq > last)) return;
       const event = this.#decoder.event(msg.data, seq);
       if (event === undefined) return;
       last = seq;
-      const prevSeq = Number(msg.headers?.get("Nats-Last-Sequence") ?? 0);
       listener({ room: this.#names.room(msg.subject), seq, prevSeq, event });
     };
   }

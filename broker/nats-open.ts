@@ -4,7 +4,7 @@ import { JetStreamApi, type StreamInfo } from "./nats-api.ts";
 import { API_ERROR, ApiError } from "./nats-api-error.ts";
 import { NatsControl } from "./nats-control.ts";
 import { Decoder } from "./nats-decode.ts";
-import { readIdentity } from "./nats-epoch.ts";
+import { readIdentity, storedEpoch } from "./nats-epoch.ts";
 import { Health } from "./nats-health.ts";
 import { History } from "./nats-history.ts";
 import type { NatsLink } from "./nats-link.ts";
@@ -77,9 +77,9 @@ export async function assemble(
 
     const identity = await patiently(deadline, async () => {
       const [logInfo, controlInfo] = await ensureStreams(api, names, link.clustered, options, deadline);
-      const { created } = logInfo;
-      const found = await readIdentity({ control, api, names, created, owner });
-      health.watch({ [names.logStream]: found.created, [names.controlStream]: controlInfo.created });
+      const found = await readIdentity({ control, api, names, created: logInfo.created, owner });
+      const created = { [names.logStream]: found.created, [names.controlStream]: controlInfo.created };
+      health.watch(created, { opened: found.epoch, stored: () => storedEpoch(control) });
       return found;
     });
     const { maxMessages } = options.retention;

@@ -1,6 +1,5 @@
-import { toBinary } from "@bufbuild/protobuf";
 import { nuid } from "@nats-io/transport-node";
-import { type Event, EventSchema, type Signal } from "../gen/baccarat/v1/event_pb.ts";
+import type { Event, Signal } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
 import type {
@@ -16,6 +15,7 @@ import type {
   StoredEvent,
   Unsubscribe,
 } from "./broker.ts";
+import { eventBytes } from "./event-bytes.ts";
 import { Feed } from "./nats-feed.ts";
 import { versionWarning } from "./nats-health.ts";
 import { NatsLink } from "./nats-link.ts";
@@ -108,10 +108,10 @@ export class NatsBroker implements Broker {
     this.#refuseWhenUseless();
     const subject = this.#parts.names.log(room);
     const deleted = event.body.case === "deletion" ? Number(event.body.value.deletedSeq) : 0;
-    const ack = await this.#parts.writer.write(subject, toBinary(EventSchema, event), {
+    const ack = await this.#parts.writer.write(subject, eventBytes(event), {
       id: options.dedupeId ?? nuid.next(),
       lane: options.lane,
-      ...(deleted > 0 ? { headers: { [DELETES_HEADER]: String(deleted) } } : {}),
+      ...(deleted > 0 || event.trace ? { headers: headersOf(deleted, event) } : {}),
     });
     if (deleted > 0) await this.#wipe(subject, deleted);
     return { seq: ack.seq, duplicate: options.dedupeId !== undefined && ack.duplicate };
@@ -204,4 +204,13 @@ export class NatsBroker implements Broker {
     if (this.#closing) throw unavailable("the broker is closed");
     if (this.#parts.health.replaced) throw unavailable("the log was created anew");
   }
+}
+
+/** The trace is in the event as well: here it is for what reads no events, such as the servers' own message tracing. */
+function headersOf(deleted: number, { trace }: Event): Readonly<Record<string, string>> {
+  return {
+    ...(deleted > 0 && { [DELETES_HEADER]: String(deleted) }),
+    ...(trace && { traceparent: trace.traceparent }),
+    ...(trace?.tracestate && { tracestate: trace.tracestate }),
+  };
 }

@@ -14,7 +14,11 @@ export function openBroker({ config, log }: { readonly config: Config; readonly 
     maxAgeMs: config.historyMaxAge,
     maxBytes: config.historyMaxBytes,
   };
-  if (config.natsUrl === undefined) return openEmbeddedBroker({ dataDir: config.dataDir, retention, log });
+  if (config.natsUrl === undefined) {
+    const { dataDir, backupDir: directory, backupEvery: everyMs, backupKeep: keep } = config;
+    const backup = directory === undefined ? undefined : { directory, everyMs, keep };
+    return openEmbeddedBroker({ dataDir, retention, backup, log });
+  }
   return openNatsBroker({
     servers: config.natsUrl,
     auth: natsAuth(config),
@@ -29,13 +33,13 @@ export function openBroker({ config, log }: { readonly config: Config; readonly 
   });
 }
 
-/** Undefined when nothing is set: then the servers' URLs say whether there is TLS. */
-function natsTls({ natsTlsCa: ca, natsTlsCert: cert, natsTlsKey: key }: Config): NatsTls | undefined {
+/** TLS towards NATS. Undefined when nothing is set: then the servers' URLs say whether there is TLS. */
+export function natsTls({ natsTlsCa: ca, natsTlsCert: cert, natsTlsKey: key }: Config): NatsTls | undefined {
   return ca === undefined && cert === undefined ? undefined : { ca, cert, key };
 }
 
-/** Undefined when the servers' URLs hold the credentials, or none are needed. */
-function natsAuth({ natsCreds, natsUser, natsPassword, natsToken }: Config): NatsAuth | undefined {
+/** How to log in to NATS. Undefined when the servers' URLs hold the credentials, or none are needed. */
+export function natsAuth({ natsCreds, natsUser, natsPassword, natsToken }: Config): NatsAuth | undefined {
   if (natsCreds !== undefined) return { credsFile: natsCreds };
   if (natsUser !== undefined && natsPassword !== undefined) return { user: natsUser, password: natsPassword };
   return natsToken === undefined ? undefined : { token: natsToken };

@@ -1,7 +1,10 @@
 import { Command, Option } from "commander";
 import { addAdmin } from "./admin.ts";
+import { addBackup } from "./backup.ts";
 import { addBench } from "./bench.ts";
 import { addDoctor } from "./doctor.ts";
+import { addEpoch } from "./epoch.ts";
+import { addErase } from "./erase.ts";
 import { EXIT_MEANINGS } from "./exit-codes.ts";
 import { addMembers } from "./members.ts";
 import { addMessages } from "./messages.ts";
@@ -50,6 +53,13 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   audit: ["roomctl audit --room general --limit 20"],
   bench: ["roomctl bench --clients 50 --messages 10000", "roomctl bench --rate 200 --edge ws://edge.example/ws"],
   trace: ["roomctl trace 427084052e32be37-4711"],
+  "delete-user-messages": [
+    "roomctl delete-user-messages percy --yes",
+    "roomctl delete-user-messages percy --room general --yes",
+  ],
+  backup: ["DATA_DIR=./data roomctl backup ./backups", "NATS_URL=nats://n1:4222 roomctl backup ./backups/monday"],
+  restore: ["NATS_URL=nats://n1:4222 roomctl restore ./backups/monday --yes"],
+  "epoch bump": ["DATA_DIR=./data roomctl epoch bump --yes", "NATS_URL=nats://n1:4222 roomctl epoch bump --yes"],
   doctor: ["roomctl doctor", "NATS_URL=nats://n1:4222,nats://n2:4222 roomctl doctor --role edge"],
 };
 
@@ -76,7 +86,19 @@ export function createProgram(shell: Shell): Command {
     .option("--timeout <ms>", "how long a call may take", integer(100, 600_000), 10_000)
     .showHelpAfterError("(roomctl --help lists all commands)")
     .addHelpText("after", FOOTER);
-  for (const add of [addRooms, addMessages, addMembers, addAdmin, addToken, addTrace, addBench, addDoctor]) {
+  for (const add of [
+    addRooms,
+    addMessages,
+    addMembers,
+    addAdmin,
+    addToken,
+    addTrace,
+    addBackup,
+    addErase,
+    addEpoch,
+    addBench,
+    addDoctor,
+  ]) {
     add(program, shell);
   }
   for (const [path, command] of commandsOf(program)) {

@@ -6,6 +6,7 @@ import { RoomError } from "../services/errors.ts";
 import { directRoom, directUsers, messageId, type RoomId, type Uid } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
 import type { PublishedEvent } from "../services/publisher.ts";
+import type { Span } from "../services/tracing.ts";
 import { requireMember } from "./command-rooms.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
@@ -16,25 +17,28 @@ import type { RingPage } from "./ring.ts";
 import { storedEvent } from "./stored-event.ts";
 
 /** send_message: to a room, by the membership its join gave, or to a user. Acknowledged once it is stored. */
-export function send(context: CommandContext, connection: Connection, frame: SendFrame): Promise<void> {
+export function send(context: CommandContext, connection: Connection, frame: SendFrame, span?: Span): Promise<void> {
   const toUid = frame.toUid ?? (frame.room && otherUser(connection, frame.room));
-  if (toUid !== undefined) return sendDirect(context, connection, frame, toUid);
+  if (toUid !== undefined) return sendDirect(context, connection, frame, toUid, span);
   const room = frame.room ?? connection.currentRoom;
   if (room === undefined) throw new RoomError("invalid_argument", "you are in no room: name one, or join one first");
   const member = connection.rooms.get(room);
-  const publishNow = () => publish(context, connection, frame, accessOf(room, member), "");
+  const publishNow = () => publish(context, connection, frame, accessOf(room, member), "", span);
   const slowModeMs = member?.room.policy.slowModeMs ?? 0;
   if (member === undefined || slowModeMs === 0 || member.grant.moderator) return publishNow();
   return member.room.slowMode.pace(connection.user.uid, slowModeMs, publishNow);
 }
 
 /** delete_message: decided by the control plane, which can read whose message it is. */
-export async function remove(context: CommandContext, connection: Connection, frame: DeleteFrame): Promise<void> {
+export async function remove(
+  context: CommandContext,
+  connection: Connection,
+  frame: DeleteFrame,
+  span?: Span,
+): Promise<void> {
   const { room, seq } = frame;
-  const answer = await context.link.ask({
-    case: "delete",
-    value: { clientId: connection.id, roomId: room, seq: BigInt(seq) },
-  });
+  const value = { clientId: connection.id, roomId: room, seq: BigInt(seq) };
+  const answer = await context.link.ask({ case: "delete", value }, span?.context);
   if (answer.case !== "published") throw new RoomError("internal", "a deletion was answered by something else");
   if (frame.id === undefined) return;
   const deletion = Number(answer.value.seq);
@@ -108,6 +112,7 @@ async function sendDirect(
   connection: Connection,
   frame: SendFrame,
   toUid: Uid,
+  span: Span | undefined,
 ): Promise<void> {
   const { uid } = connection.user;
   const room = directRoom(uid, toUid);
@@ -115,7 +120,7 @@ async function sendDirect(
     throw new RoomError("invalid_argument", "to_uid is yourself", { metadata: { field: "to_uid" } });
   }
   await context.directPermits.need(connection.id, uid, toUid);
-  await publish(context, connection, frame, { room }, toUid);
+  await publish(context, connection, frame, { room }, toUid, span);
 }
 
 function publish(
@@ -124,21 +129,26 @@ function publish(
   frame: SendFrame,
   access: RoomAccess,
   toUid: string,
+  span: Span | undefined,
 ): Promise<void> {
   const { message, imageUrl, from, id } = frame;
   const content = { message, imageUrl, from, toUid, key: frame.clientMsgId || id || "" };
   const startedAt = performance.now();
   const { metrics } = context;
-  return context.publisher.sendMessage(connection.user, access, content, connection.lane).then(
+  const publishing = context.publisher.sendMessage(connection.user, access, content, connection.lane, span);
+  const hosted = context.hub.get(access.room);
+  hosted?.publishing();
+  return publishing.then(
     (published) => {
       metrics.publishSeconds.observe((performance.now() - startedAt) / 1_000);
       metrics.publishesTotal.inc({ outcome: published.duplicate ? "duplicate" : "ok" });
-      const hosted = context.hub.get(access.room);
       if (hosted) hosted.storedSeq = Math.max(hosted.storedSeq, published.seq);
+      hosted?.published();
       if (id !== undefined) connection.send(storedAck(context, access.room, published, id));
     },
     (error: unknown) => {
       metrics.publishesTotal.inc({ outcome: "error" });
+      hosted?.published();
       throw error;
     },
   );

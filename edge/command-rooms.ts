@@ -1,5 +1,6 @@
 import { RoomError } from "../services/errors.ts";
 import { directUsers, type RoomId } from "../services/ids.ts";
+import type { Span } from "../services/tracing.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { encodeAck, encodeMembers } from "./frame-encoders.ts";
@@ -8,16 +9,21 @@ import type { Member } from "./hosted-room.ts";
 import { joinRoom } from "./join.ts";
 
 /** join_room: makes the client a member; of a direct conversation, shows the past. */
-export function join(context: CommandContext, connection: Connection, frame: JoinFrame): Promise<void> {
+export function join(context: CommandContext, connection: Connection, frame: JoinFrame, span?: Span): Promise<void> {
   limitJoins(context, connection);
-  return joinRoom(context, connection, frame, frame.id);
+  return joinRoom(context, connection, frame, frame.id, span);
 }
 
 /** change_room: joins first, so that a failure leaves everything as it was. */
-export async function change(context: CommandContext, connection: Connection, frame: JoinFrame): Promise<void> {
+export async function change(
+  context: CommandContext,
+  connection: Connection,
+  frame: JoinFrame,
+  span?: Span,
+): Promise<void> {
   limitJoins(context, connection);
   const before = connection.currentRoom;
-  await joinRoom(context, connection, frame, frame.id);
+  await joinRoom(context, connection, frame, frame.id, span);
   // A direct conversation does not become the current room, so nothing is left for it.
   const changed = before !== frame.room && connection.currentRoom === frame.room;
   if (before !== undefined && changed) leaveRoom(context, connection, before);
@@ -62,5 +68,6 @@ function limitJoins({ joinRates }: CommandContext, { user }: Connection): void {
 function leaveRoom(context: CommandContext, connection: Connection, room: RoomId): boolean {
   if (!connection.leave(room)) return false;
   context.roster.left(connection.id, room, "left");
+  context.log.info({ client: connection.id, room, reason: "left" }, "room left");
   return true;
 }

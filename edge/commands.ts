@@ -1,4 +1,5 @@
 import { timestampNow } from "@bufbuild/protobuf/wkt";
+import type { Span } from "../services/tracing.ts";
 import { history, remove, send, typing } from "./command-messages.ts";
 import { moderate } from "./command-moderation.ts";
 import { change, join, leave, members } from "./command-rooms.ts";
@@ -10,10 +11,15 @@ import type { LoginFrame, ParsedFrame, PingFrame } from "./frames.ts";
 import type { ModerateFrame } from "./moderation-frames.ts";
 
 /**
- * Carries out one type of frame and sends its reply.
+ * Carries out one type of frame and sends its reply; `span` is what that is traced as.
  * @throws RoomError, or rejects with it: the frame's answer then.
  */
-type Command<F> = (context: CommandContext, connection: Connection, frame: F) => void | Promise<void>;
+type Command<F> = (
+  context: CommandContext,
+  connection: Connection,
+  frame: F,
+  span: Span | undefined,
+) => void | Promise<void>;
 
 /** The frames a type is of: one interface may stand for several types. */
 type FrameOf<T> = Extract<ParsedFrame, { type: T }> | (T extends ModerateFrame["type"] ? ModerateFrame : never);
@@ -42,10 +48,15 @@ const COMMANDS: { readonly [T in ParsedFrame["type"]]: Command<FrameOf<T>> } = {
 };
 
 /** Carries a frame out. @throws RoomError, or rejects with it: the frame's answer then. */
-export function execute(context: CommandContext, connection: Connection, frame: ParsedFrame): void | Promise<void> {
+export function execute(
+  context: CommandContext,
+  connection: Connection,
+  frame: ParsedFrame,
+  span?: Span,
+): void | Promise<void> {
   // The table pairs each type with its own frame, which a lookup by a union cannot express.
   const command = COMMANDS[frame.type] as Command<ParsedFrame>;
-  return command(context, connection, frame);
+  return command(context, connection, frame, span);
 }
 
 /** login after the first frame: the same user once more, with a newer token. */

@@ -7,13 +7,14 @@ import { FIXED, type Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
 import { LEEWAY_MS } from "../services/tokens.ts";
+import type { Span, Tracer } from "../services/tracing.ts";
 import { CLOSE_CODES, type CloseName } from "./close-codes.ts";
 import { limitControlFrames } from "./control-frames.ts";
 import type { DirectListener } from "./direct-listener.ts";
 import type { Expiring, ExpiryWheel } from "./expiry-wheel.ts";
 import type { FanOut } from "./fan-out.ts";
 import { encodeError, encodeRoomLeft, textFrame } from "./frame-encoders.ts";
-import { parseFrame } from "./frames.ts";
+import { type ParsedFrame, parseFrame } from "./frames.ts";
 import type { Arrival, Greeting } from "./greeting.ts";
 import type { Beating, Heartbeat } from "./heartbeat.ts";
 import type { Member } from "./hosted-room.ts";
@@ -33,6 +34,8 @@ export interface ConnectionHost {
   readonly authenticator: Authenticator;
   /** How fast each user may send, over all connections. */
   readonly userRates: RateLimits;
+  /** Default: frames are not traced. */
+  readonly tracer?: Tracer | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Tells a client who it is that may yet turn out to be another. */
@@ -42,8 +45,8 @@ export interface ConnectionHost {
    * `greeting` says what to welcome it with, undefined when it was welcomed already.
    */
   onOpen(connection: Connection, greeting: Greeting | undefined): Promise<void>;
-  /** Carries a frame out. @throws RoomError, or rejects with it: the frame's answer then. */
-  execute(connection: Connection, frame: Exclude<Inbound, { type: "error" }>): void | Promise<void>;
+  /** Carries a frame out, as part of a span. @throws RoomError, or rejects with it: the frame's answer then. */
+  execute(connection: Connection, frame: ParsedFrame, span: Span | undefined): void | Promise<void>;
   /** The connection ends with a close code; it has left its rooms here. `lastByteAt` is by performance.now(). */
   onEnd(connection: Connection, code: number, lastByteAt: number): void;
 }
@@ -311,11 +314,19 @@ export class Connection implements Beating, Expiring {
   }
 
   #run(frame: Inbound): void | Promise<void> {
-    const ok = (): void => this.#count(frame, "ok");
-    const failed = (error: unknown): void => void this.#answerError(frame, error);
+    let span: Span | undefined;
+    const ok = (): void => {
+      span?.end();
+      this.#count(frame, "ok");
+    };
+    const failed = (error: unknown): void => {
+      span?.end(error);
+      this.#answerError(frame, error);
+    };
     try {
       if (frame.type === "error") throw frame.error;
-      const done = this.#host.execute(this, frame);
+      span = this.#host.tracer?.begin(`frame ${frame.type}`, { kind: "server" });
+      const done = this.#host.execute(this, frame, span);
       if (done !== undefined) return done.then(ok, failed);
       ok();
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { Broker } from "../broker/broker.ts";
 import type { Limits } from "../services/limits.ts";
+import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
 import type { Publisher } from "../services/publisher.ts";
 import type { Connection } from "./connection.ts";
@@ -25,6 +26,7 @@ export interface CommandContext {
   /** How fast each user may join rooms. */
   readonly joinRates: RateLimits;
   readonly metrics: Metrics;
+  readonly log: Logger;
   /** Tells a client who it is, and which conversations it has. */
   readonly welcome: (connection: Connection, id: string | undefined, direct: readonly ConversationFields[]) => void;
   /** Lets a client be who it proved to be anew, and tells the control plane. */

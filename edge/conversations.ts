@@ -9,6 +9,7 @@ import { Feed } from "./feed.ts";
 import { encodeReset, textFrame } from "./frame-encoders.ts";
 import { Limiter } from "./limiter.ts";
 import { Ring } from "./ring.ts";
+import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** Hears a user's direct frames. `seq` is 0 for what is no event. */
 export type DirectHearer = (room: RoomId, seq: number, frame: Buffer) => void;
@@ -16,6 +17,8 @@ export type DirectHearer = (room: RoomId, seq: number, frame: Buffer) => void;
 /** What conversations need. */
 export interface ConversationsOptions {
   readonly broker: Broker;
+  /** Default: no delivery is traced. */
+  readonly onTraced?: TraceDelivery | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -167,11 +170,12 @@ export class Conversations {
       ring: new Ring({ epoch: broker.epoch, limits: RING }),
       reads: this.#reads,
       listener: {
-        onEvent: (json, seq) => this.#send(room, users, json, seq),
+        onEvent: (json, { seq }) => this.#send(room, users, json, seq),
         onSignal: () => undefined,
         onReset: (seq, reason) => this.#send(room, users, encodeReset({ room, epoch: broker.epoch, seq, reason }), 0),
       },
       rechecksMs: [],
+      onTraced: this.#options.onTraced,
       metrics,
       log,
     });

@@ -12,6 +12,7 @@ import { DirectPermits } from "./direct-permits.ts";
 import { DirectUsers, NOTHING_MISSED } from "./direct-users.ts";
 import type { Greeting } from "./greeting.ts";
 import type { RoomLink } from "./room-link.ts";
+import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** What direct messages need of their edge. */
 export interface DirectOptions {
@@ -19,6 +20,8 @@ export interface DirectOptions {
   readonly link: RoomLink;
   readonly limits: Limits;
   readonly welcome: EntranceOptions["welcome"];
+  /** Default: no delivery is traced. */
+  readonly onTraced?: TraceDelivery | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -33,9 +36,9 @@ export class Direct {
   readonly #entrance: DirectEntrance;
   readonly #welcome: EntranceOptions["welcome"];
 
-  constructor({ broker, link, limits, welcome, metrics, log }: DirectOptions) {
+  constructor({ broker, link, limits, welcome, onTraced, metrics, log }: DirectOptions) {
     const { control, epoch } = broker;
-    this.conversations = new Conversations({ broker, metrics, log });
+    this.conversations = new Conversations({ broker, onTraced, metrics, log });
     this.permits = new DirectPermits({
       broker,
       link,

@@ -4,6 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { WebSocket } from "ws";
 import { FIXED } from "../services/limits.ts";
 import { Publisher } from "../services/publisher.ts";
+import type { Span } from "../services/tracing.ts";
 import { CLOSE_CODES, type CloseName, departure } from "./close-codes.ts";
 import { execute } from "./commands.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
@@ -26,6 +27,8 @@ import { RoomLink, type Update } from "./room-link.ts";
 import { type Registration, Roster } from "./roster.ts";
 import type { AcceptedConnection } from "./server.ts";
 import { spread } from "./spread.ts";
+import { traceDelivery } from "./trace-delivery.ts";
+import { Traffic } from "./traffic.ts";
 import { applyUpdate, type UpdateTargets } from "./updates.ts";
 
 /** What is kept at hand of each room. */
@@ -53,6 +56,7 @@ export class EdgeNode implements ConnectionHost {
   readonly limits: ConnectionHost["limits"];
   readonly metrics: ConnectionHost["metrics"];
   readonly log: ConnectionHost["log"];
+  readonly tracer: ConnectionHost["tracer"];
   readonly authenticator: Authenticator;
   readonly fanOut = new FanOut();
   readonly heartbeat = new Heartbeat();
@@ -69,6 +73,7 @@ export class EdgeNode implements ConnectionHost {
   #incarnation = newIncarnation();
   #lastConnection = 0;
   #lease: Lease;
+  #traffic: Traffic;
   #wasAttached = false;
   #fenced = false;
   #drained: Promise<void> | undefined;
@@ -90,18 +95,20 @@ export class EdgeNode implements ConnectionHost {
   }
 
   private constructor(options: NodeOptions) {
-    const { broker, limits, history, metrics, log, authenticator } = options;
+    const { broker, limits, history, metrics, log, tracer, edgeId, authenticator } = options;
     const { fanOut } = this;
     this.#options = options;
     this.limits = limits;
     this.metrics = metrics;
     this.log = log;
+    this.tracer = tracer;
     this.authenticator = authenticator;
     const { messagesPerSecondPerUser, messageBurstPerUser, joinsPerSecond, joinBurst } = limits;
     const maxWaitMs = FIXED.requestMs;
     this.userRates = new RateLimits({ perSecond: messagesPerSecondPerUser, burst: messageBurstPerUser, maxWaitMs });
     const ring = { events: Math.min(RING_EVENTS, history.maxMessages), chars: RING_CHARS, ageMs: history.maxAgeMs };
-    this.#hub = new Hub({ broker, fanOut, ring, metrics, log });
+    const onTraced = tracer && traceDelivery({ tracer, fanOut, epoch: broker.epoch, edgeId });
+    this.#hub = new Hub({ broker, fanOut, ring, onTraced, metrics, log });
     this.#roster = new Roster({ tell: (command) => this.#link.tell(command) });
     this.#link = new RoomLink({
       transports: options.transports,
@@ -114,19 +121,21 @@ export class EdgeNode implements ConnectionHost {
     });
     const welcome: CommandContext["welcome"] = (connection, id, direct) =>
       this.welcome(connection, connection.identity, id, direct);
-    this.#direct = new Direct({ broker, link: this.#link, limits, welcome, metrics, log });
+    this.#direct = new Direct({ broker, link: this.#link, limits, welcome, onTraced, metrics, log });
     this.#lease = this.#newLease();
+    this.#traffic = this.#newTraffic();
     this.#context = {
       broker,
       hub: this.#hub,
       link: this.#link,
       roster: this.#roster,
-      publisher: new Publisher({ broker }),
+      publisher: new Publisher({ broker, tracer }),
       directPermits: this.#direct.permits,
       authenticator,
       limits,
       joinRates: new RateLimits({ perSecond: joinsPerSecond, burst: joinBurst, maxWaitMs: 0 }),
       metrics,
+      log,
       welcome,
       relogin: (connection, identity) => this.#relogin(connection, identity),
     };
@@ -135,6 +144,7 @@ export class EdgeNode implements ConnectionHost {
       roster: this.#roster,
       direct: this.#direct,
       revocations: options.revocations,
+      log,
       connections: this.#connections,
       onAttached: (epoch) => this.#onAttached(epoch),
       onFenced: () => this.#onFenced(),
@@ -160,7 +170,10 @@ export class EdgeNode implements ConnectionHost {
       this.#direct.ended(connection, code !== NO_CLOSE_FRAME);
       this.#connections.delete(id);
       this.metrics.connections.set(this.#connections.size);
+      const seconds = Math.round((Date.now() - connection.connectedAtMs) / 1_000);
+      this.log.info({ client: id, code, seconds }, "connection closed");
     });
+    this.log.info({ client: id }, "connection opened");
     this.metrics.connectionsTotal.inc();
     this.metrics.connections.set(this.#connections.size);
     void connection.start();
@@ -180,9 +193,10 @@ export class EdgeNode implements ConnectionHost {
   }
 
   async onOpen(connection: Connection, greeting: Greeting | undefined): Promise<void> {
-    const { user, token } = connection.identity;
+    const { user, proof } = connection.identity;
+    this.log.debug({ client: connection.id, uid: user.uid, address: connection.accepted.address }, "client known");
     // Taken back between its login and now.
-    if (token && this.#options.revocations.has(user.uid, token)) return connection.close("unauthenticated");
+    if (this.#options.revocations.has(user.uid, proof)) return connection.close("unauthenticated");
     const register = () => this.#roster.connected(connection.id, registrationOf(connection, this.#options.edgeId));
     await this.#direct.enter(connection, greeting, register);
     const room = connection.accepted.roomId ?? this.#options.defaultRoom;
@@ -194,8 +208,8 @@ export class EdgeNode implements ConnectionHost {
     }
   }
 
-  execute(connection: Connection, frame: ParsedFrame): void | Promise<void> {
-    return execute(this.#context, connection, frame);
+  execute(connection: Connection, frame: ParsedFrame, span: Span | undefined): void | Promise<void> {
+    return execute(this.#context, connection, frame, span);
   }
 
   onEnd(connection: Connection, code: number, lastByteAt: number): void {
@@ -220,6 +234,7 @@ export class EdgeNode implements ConnectionHost {
   /** Closes every connection with 1012. Memberships are left to the lease, so that who comes back elsewhere never left. */
   async stop(): Promise<void> {
     this.#lease.close();
+    this.#traffic.close();
     // Before the roster is empty: attaching with nothing to say would take all members out.
     await this.#link.close();
     this.#roster.close();
@@ -291,10 +306,17 @@ export class EdgeNode implements ConnectionHost {
     this.#roster.clear();
     void this.#closeAll("edge_fenced");
     this.#lease.close();
+    this.#traffic.close();
     this.#incarnation = newIncarnation();
     this.#lease = this.#newLease();
+    this.#traffic = this.#newTraffic();
     void this.#lease.renew();
     this.#link.reattach();
+  }
+
+  #newTraffic(): Traffic {
+    const { broker, metrics, log } = this.#options;
+    return new Traffic({ control: broker.control, incarnation: this.#incarnation, metrics, log });
   }
 
   #newLease(): Lease {

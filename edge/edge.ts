@@ -9,10 +9,11 @@ import type { Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
 import type { KeyPair } from "../services/tls-files.ts";
+import type { Tracer } from "../services/tracing.ts";
 import { EdgeNode } from "./edge-node.ts";
 import { refuse } from "./handshake.ts";
 import { type Authenticator, GuestAuthenticator } from "./identity.ts";
-import { Revocations } from "./revocations.ts";
+import { type Proof, Revocations } from "./revocations.ts";
 import { type AcceptedConnection, type EdgeServer, startEdgeServer } from "./server.ts";
 import { SessionSigner } from "./session.ts";
 import { loadSessionKey } from "./session-key.ts";
@@ -29,6 +30,8 @@ export interface EdgeOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Several edges of this machine listen on the port. Default false. */
+  readonly reusePort?: boolean;
   /** Certificate of the listener. Default: no TLS. */
   readonly tls?: KeyPair | undefined;
   /** Origins allowed beside the listener's own; undefined for none. */
@@ -37,6 +40,8 @@ export interface EdgeOptions {
   readonly trustProxy: readonly Cidr[];
   /** Folder of the page; undefined serves none. */
   readonly staticDir: string | undefined;
+  /** Room the page proposes to whoever comes. Default: none. */
+  readonly featuredRoom?: RoomId | undefined;
   /** Joined by those who name no room; undefined for none. */
   readonly defaultRoom: RoomId | undefined;
   readonly limits: Limits;
@@ -46,6 +51,8 @@ export interface EdgeOptions {
   readonly drainMs?: number;
   /** Checks clients' tokens. Default: everybody is let in as a guest. */
   readonly verifier?: TokenAuthenticatorOptions["verifier"] | undefined;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -65,10 +72,10 @@ export interface Edge {
 }
 
 async function openAuthenticator({ verifier, broker }: EdgeOptions, revocations: Revocations): Promise<Authenticator> {
-  if (verifier === undefined) {
-    return new GuestAuthenticator({ signer: new SessionSigner({ key: await loadSessionKey(broker.control) }) });
-  }
-  return new TokenAuthenticator({ verifier, isRevoked: (uid, token) => revocations.has(uid, token) });
+  const isRevoked = (uid: string, proof: Proof): boolean => revocations.has(uid, proof);
+  if (verifier !== undefined) return new TokenAuthenticator({ verifier, isRevoked });
+  const signer = new SessionSigner({ key: await loadSessionKey(broker.control) });
+  return new GuestAuthenticator({ signer, isRevoked });
 }
 
 /** Starts an edge. @throws RoomError unavailable when the broker is, and whatever keeps it from listening. */

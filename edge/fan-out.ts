@@ -4,6 +4,12 @@ export interface Flushable {
   flush(budget: number): Flushed;
 }
 
+/** A room with frames to write. */
+export interface FlushableRoom extends Flushable {
+  /** How long it pays to put writing off, in milliseconds; below 1 it does not. */
+  readonly holdMs: number;
+}
+
 /** What a flush did. */
 export interface Flushed {
   readonly writes: number;
@@ -23,6 +29,9 @@ const WRITES_PER_TURN = 1_000;
  * in the same turn leave as one buffer per connection: the kernel's write is what fan-out costs.
  */
 export class FanOut {
+  /** Rooms whose first frame came in this turn. */
+  readonly #fresh = new Set<FlushableRoom>();
+  readonly #held = new Map<FlushableRoom, NodeJS.Timeout>();
   // Sets keep the order of insertion, and what is not done goes to the end: a huge room keeps nobody waiting for long.
   readonly #rooms = new Set<Flushable>();
   readonly #outboxes = new Set<Flushable>();
@@ -35,11 +44,18 @@ export class FanOut {
     return this.#corking;
   }
 
-  /**
-   * A room has frames to write. A window of 5–10 ms for rooms above 100 messages/s would go here: it saves CPU at the
-   * price of latency, and setImmediate regulates itself up to there.
-   */
-  room(room: Flushable): void {
+  /** A room has frames to write, which had none before. */
+  room(room: FlushableRoom): void {
+    this.#fresh.add(room);
+    this.#schedule();
+  }
+
+  /** What a held room waited for has come. Of no effect for others. */
+  release(room: FlushableRoom): void {
+    const timer = this.#held.get(room);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#held.delete(room);
     this.#rooms.add(room);
     this.#schedule();
   }
@@ -59,6 +75,9 @@ export class FanOut {
   /** Forgets what is left. */
   close(): void {
     clearImmediate(this.#scheduled);
+    for (const timer of this.#held.values()) clearTimeout(timer);
+    this.#held.clear();
+    this.#fresh.clear();
     this.#rooms.clear();
     this.#outboxes.clear();
     this.#afterTurn.clear();
@@ -70,6 +89,7 @@ export class FanOut {
 
   #turn(): void {
     this.#scheduled = undefined;
+    this.#sift();
     this.#corking = this.#rooms.size > 1;
     const left = flushAll(this.#rooms, WRITES_PER_TURN);
     // Replies go out even when rooms used up the turn: a connection's reply costs no more than the frame it answers.
@@ -79,6 +99,20 @@ export class FanOut {
     this.#afterTurn.clear();
     for (const task of tasks) task.afterTurn();
     if (this.#rooms.size + this.#outboxes.size + this.#afterTurn.size > 0) this.#schedule();
+  }
+
+  /** Asked only now, at the end of the turn, when a room knows what else is on its way. */
+  #sift(): void {
+    for (const room of this.#fresh) {
+      const ms = room.holdMs;
+      if (ms < 1) this.#rooms.add(room);
+      else
+        this.#held.set(
+          room,
+          setTimeout(() => this.release(room), ms),
+        );
+    }
+    this.#fresh.clear();
   }
 }
 

@@ -9,19 +9,20 @@ import type {
   Unsubscribe,
 } from "../broker/broker.ts";
 import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
+import { backoffMs } from "../services/backoff.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
-import { backoffMs } from "./backoff.ts";
 import { succession } from "./chain.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Ring } from "./ring.ts";
+import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** Hears a room without holes. Must not block or throw. */
 export interface FeedListener {
-  /** The room's next event, as JSON of encodeEvent; `sentMs` is when it was sent, in milliseconds since 1970. */
-  onEvent(json: string, seq: number, sentMs: number): void;
+  /** The room's next event, and as JSON of encodeEvent; `sentMs` is when it was sent, in milliseconds since 1970. */
+  onEvent(json: string, stored: StoredEvent, sentMs: number): void;
   onSignal(signal: Signal): void;
   /** Continuity is lost: events up to `seq` cannot be had any more. */
   onReset(seq: number, reason: "too_old" | "too_many"): void;
@@ -55,6 +56,8 @@ export interface FeedOptions {
   readonly listener: FeedListener;
   /** How long after opening the log is read once more, in milliseconds. */
   readonly rechecksMs: readonly number[];
+  /** Hears of every event that was traced, once it was handed on. Default: nobody does. */
+  readonly onTraced?: TraceDelivery | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -171,8 +174,9 @@ export class Feed {
   #accept(stored: StoredEvent): void {
     this.#last = stored.seq;
     const json = this.#options.ring.push(stored);
-    const { sent } = stored.event;
-    this.#options.listener.onEvent(json, stored.seq, sent === undefined ? 0 : timestampMs(sent));
+    const { sent, trace } = stored.event;
+    this.#options.listener.onEvent(json, stored, sent === undefined ? 0 : timestampMs(sent));
+    if (trace !== undefined) this.#options.onTraced?.(stored, trace);
     if (this.#waiting.length > 0) this.#announce();
   }
 

@@ -1,8 +1,12 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { StoredEvent } from "../broker/broker.ts";
+import type { CustomEvent } from "../gen/baccarat/v1/event_pb.ts";
+import type { Room } from "../gen/baccarat/v1/room_pb.ts";
 import { frameCode, type RoomError } from "../services/errors.ts";
 import { messageId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
+import type { ServerFrameType } from "./frame-types.ts";
+import { settingsPayload } from "./settings-payload.ts";
 
 /**
  * The server's frames as JSON text, equal to the Protobuf JSON mapping of frames.proto with proto field names and the
@@ -25,6 +29,16 @@ export interface ProfileFields {
 /** One member of a room. A Protobuf Member is one. */
 export interface MemberFields extends ProfileFields {
   readonly joinTime?: Time;
+}
+
+/** How things stand for who joins. A Protobuf Joined is one. */
+export interface StandingFields {
+  /** Undefined when they are the defaults. */
+  readonly settings?: Room | undefined;
+  readonly moderator?: boolean;
+  readonly muted?: boolean;
+  /** Undefined when until it is lifted. */
+  readonly mutedUntil?: Time;
 }
 
 /** The latest of a direct conversation. */
@@ -68,7 +82,7 @@ export function encodeEvent(stored: StoredEvent, epoch: string): string {
         by_uid: body.value.byUid,
       });
     case "customEvent":
-      return `{"type":${JSON.stringify(body.value.type)},"payload":${withField({ ...position, sent: time(sent) }, "data", body.value.dataJson || "null")}}`;
+      return custom(body.value, { ...position, sent: time(sent), snapshot_key: body.value.snapshotKey || undefined });
     default:
       // A kind that only a newer version knows. Its seq must still reach clients, or the next event shows a hole.
       return frame("event.unknown", { ...position, sent: time(sent), data: null });
@@ -124,10 +138,12 @@ export function encodeRoomJoined(
     readonly members: readonly MemberFields[];
     /** Texts of encodeEvent, oldest first. */
     readonly events: readonly string[];
+    /** Texts of encodeEvent, in the order of their seqs. Default: none. */
+    readonly snapshot?: readonly string[];
     readonly recovered: boolean;
     /** Why not recovered, empty for none. */
     readonly reason: string;
-  },
+  } & StandingFields,
   id?: string,
 ): string {
   const fields = {
@@ -138,8 +154,15 @@ export function encodeRoomJoined(
     members: joined.members.map(member),
     recovered: joined.recovered,
     reason: joined.reason || undefined,
+    settings: joined.settings && settingsPayload(joined.settings),
+    moderator: joined.moderator || undefined,
+    muted: joined.muted || undefined,
+    muted_until: joined.mutedUntil && time(joined.mutedUntil),
   };
-  return frameOf("room_joined", withField(fields, "events", `[${joined.events.join(",")}]`), id);
+  const payload = withField(fields, "events", `[${joined.events.join(",")}]`);
+  const { snapshot = [] } = joined;
+  const more = snapshot.length === 0 ? "" : `,"snapshot":[${snapshot.join(",")}]`;
+  return frameOf("room_joined", `${payload.slice(0, -1)}${more}}`, id);
 }
 
 /** `history`: reply to get_history. */
@@ -322,18 +345,22 @@ export function textFrame(json: string): Buffer {
 }
 
 /** A frame's text. What is undefined in the payload is left out. */
-export function frame(type: string, payload: object, id?: string): string {
+export function frame(type: ServerFrameType, payload: object, id?: string): string {
   return JSON.stringify({ type, id, payload });
 }
 
 /** As frame, for a payload that is text already. */
-function frameOf(type: string, payload: string, id?: string): string {
+function frameOf(type: ServerFrameType, payload: string, id?: string): string {
   return withField({ type, id }, "payload", payload);
 }
 
 /** An object's text with one more field whose value is text already. The object has at least one field. */
 function withField(fields: object, name: string, json: string): string {
   return `${JSON.stringify(fields).slice(0, -1)},"${name}":${json}}`;
+}
+
+function custom({ type, dataJson }: CustomEvent, payload: object): string {
+  return `{"type":${JSON.stringify(type)},"payload":${withField(payload, "data", dataJson || "null")}}`;
 }
 
 function profile(fields: ProfileFields): object {

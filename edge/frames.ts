@@ -205,6 +205,9 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<ParsedFrame["type"], Parse>(
   ]),
 ]);
 
+/** Types of the frames that clients send. docs/protocol.md has an example of each. */
+export const CLIENT_FRAME_TYPES: readonly string[] = [...PARSERS.keys()];
+
 function parseLogin(id: string | undefined, payload: PayloadReader): LoginFrame {
   const token = payload.text("token");
   const session = payload.text("session");

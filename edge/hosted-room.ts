@@ -1,21 +1,20 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { StoredEvent } from "../broker/broker.ts";
 import type { MemberPolicy } from "../gen/baccarat/v1/edge_service_pb.ts";
 import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
+import { FIXED } from "../services/limits.ts";
 import type { Metrics } from "../services/metrics.ts";
 import { SlowMode } from "../services/slow-mode.ts";
-import type { FanOut, Flushable, Flushed } from "./fan-out.ts";
+import { Conflation, type Deliver } from "./conflation.ts";
+import type { FanOut, FlushableRoom, Flushed } from "./fan-out.ts";
 import type { Feed, FeedListener } from "./feed.ts";
 import { encodeReset, encodeTyping, textFrame } from "./frame-encoders.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Presence } from "./presence.ts";
 import type { Ring } from "./ring.ts";
-
-/** What the edge enforces for a room's members, as the control plane last said. */
-export interface Policy {
-  readonly frozen: boolean;
-  readonly slowModeMs: number;
-}
+import { type Policy, policyOf } from "./room-policy.ts";
+import { RoomSnapshot } from "./room-snapshot.ts";
 
 /** What a join granted to one connection. */
 export interface Grant {
@@ -48,6 +47,8 @@ interface Frame {
   readonly bytes: Buffer;
   /** User who is not told; empty for none. */
   readonly except: string;
+  /** Where the room's policy says so, members that are behind are not told. */
+  readonly ephemeral: boolean;
 }
 
 /** Frames on their way to the members. */
@@ -58,18 +59,25 @@ interface Flight {
   readonly lastSeq: number;
   /** Users who are not told everything. */
   readonly excepted: ReadonlySet<string> | undefined;
+  /** Members that are behind are not told everything. */
+  readonly droppable: boolean;
   next: number;
 }
 
+/** What a write to one member costs, in milliseconds: the kernel's share of it is 6–7 µs (bench/README.md). */
+const WRITE_MS = 0.007;
+/** Most by which a room's frames are put off for one that is known to come, in milliseconds. */
+const MAX_HOLD_MS = 5;
+
 /** A room that has members at this edge, or had some a moment ago. */
-export class HostedRoom implements Flushable, FeedListener {
+export class HostedRoom implements FlushableRoom, FeedListener {
   readonly id: RoomId;
   readonly feed: Feed;
   readonly ring: Ring;
   readonly presence: Presence;
+  readonly snapshot: RoomSnapshot;
   /** Settles when the room's events are heard: rejects with RoomError unavailable when they cannot be. */
   readonly opened: Promise<void>;
-  policy: Policy = { frozen: false, slowModeMs: 0 };
   readonly slowMode = new SlowMode();
   /** Greatest seq acknowledged through this edge: the room's feed may not have heard it yet. */
   storedSeq = 0;
@@ -81,7 +89,11 @@ export class HostedRoom implements Flushable, FeedListener {
   readonly #metrics: Metrics;
   readonly #epoch: string;
   readonly #members: Member[] = [];
+  #policy = policyOf(undefined);
+  /** Between the feed and the members, in a room that does not give them everything. */
+  #conflation: Conflation | undefined;
   #pending: Frame[] = [];
+  #publishing = 0;
   #flight: Flight | undefined;
 
   /** The makers are handed the room, since feed and presence report to it. */
@@ -97,12 +109,30 @@ export class HostedRoom implements Flushable, FeedListener {
     this.id = options.id;
     this.ring = options.ring;
     this.#epoch = options.epoch;
+    this.snapshot = new RoomSnapshot({ epoch: options.epoch });
     this.#fanOut = options.fanOut;
     this.#metrics = options.metrics;
     this.idleSince = performance.now();
-    this.presence = options.makePresence((json) => this.push(json, 0));
+    this.presence = options.makePresence((json) => this.push(json, 0, "", 0, true));
     this.feed = options.makeFeed(this);
     this.opened = this.feed.open();
+  }
+
+  /** What is enforced here. */
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  set policy(policy: Policy) {
+    this.#policy = policy;
+    const { conflationMs: intervalMs } = policy;
+    if (intervalMs === (this.#conflation?.intervalMs ?? 0)) return;
+    this.#conflation?.release();
+    this.#conflation = undefined;
+    if (intervalMs === 0) return;
+    const deliver: Deliver = (json, { seq }, sentMs) => this.push(json, seq, "", sentMs);
+    const given = this.feed.last;
+    this.#conflation = new Conflation({ epoch: this.#epoch, intervalMs, given, deliver, metrics: this.#metrics });
   }
 
   /** Members at this edge, by connection. */
@@ -123,6 +153,7 @@ export class HostedRoom implements Flushable, FeedListener {
       typedAt: Number.NEGATIVE_INFINITY,
     };
     this.#members.push(member);
+    outbox.rooms++;
     return member;
   }
 
@@ -134,9 +165,13 @@ export class HostedRoom implements Flushable, FeedListener {
     last.index = member.index;
     this.#members.pop();
     member.index = -1;
+    member.outbox.rooms--;
     if (this.#members.length > 0) return;
     this.idleSince = performance.now();
     this.presence.forget();
+    // Should the room be deleted while nobody here is in it, nothing would say that its snapshot is gone, too.
+    this.snapshot.forget();
+    this.#conflation?.forget(this.feed.last);
     this.#pending = [];
   }
 
@@ -153,24 +188,47 @@ export class HostedRoom implements Flushable, FeedListener {
   }
 
   /** Queues a frame for every member, but for those of user `except`; `seq` is 0 when it is no stored event. */
-  push(json: string, seq: number, except = "", sentMs = 0): void {
+  push(json: string, seq: number, except = "", sentMs = 0, ephemeral = false): void {
     if (this.#members.length === 0) return;
-    this.#pending.push({ seq, sentMs, bytes: textFrame(json), except });
+    this.#pending.push({ seq, sentMs, bytes: textFrame(json), except, ephemeral });
     if (this.#pending.length === 1) this.#fanOut.room(this);
   }
 
-  onEvent(json: string, seq: number, sentMs: number): void {
-    this.push(json, seq, "", sentMs);
+  onEvent(json: string, stored: StoredEvent, sentMs: number): void {
+    this.snapshot.hear(stored, json);
+    if (this.#conflation) this.#conflation.hear(json, stored, sentMs);
+    else this.push(json, stored.seq, "", sentMs);
   }
 
   onSignal(signal: Signal): void {
     if (signal.body.case !== "typing") return;
     const { uid, username } = signal.body.value;
-    this.push(encodeTyping({ room: this.id, uid, username }), 0, uid);
+    this.push(encodeTyping({ room: this.id, uid, username }), 0, uid, 0, true);
   }
 
   onReset(seq: number, reason: string): void {
+    this.snapshot.forget();
+    this.#conflation?.forget(seq);
     this.push(encodeReset({ room: this.id, epoch: this.#epoch, seq, reason }), 0);
+  }
+
+  /** A publish through this edge is under way: its event will come in a moment, most likely. */
+  publishing(): void {
+    this.#publishing++;
+  }
+
+  /** A publish through this edge was settled. */
+  published(): void {
+    this.#publishing--;
+    if (this.#publishing === 0) this.#fanOut.release(this);
+  }
+
+  /**
+   * Two events in one write cost what one costs. So while one more is known to come, a large room waits for it: half as
+   * long as writing takes it, at most.
+   */
+  get holdMs(): number {
+    return this.#publishing === 0 ? 0 : Math.min(MAX_HOLD_MS, (this.#members.length * WRITE_MS) / 2);
   }
 
   flush(budget: number): Flushed {
@@ -188,6 +246,7 @@ export class HostedRoom implements Flushable, FeedListener {
   close(): void {
     this.feed.close();
     this.presence.close();
+    this.#conflation?.forget(0);
     this.#pending = [];
   }
 
@@ -210,6 +269,7 @@ export class HostedRoom implements Flushable, FeedListener {
       members: this.#members.length > budget ? [...this.#members] : this.#members,
       lastSeq: frames.reduce((seq, frame) => Math.max(seq, frame.seq), 0),
       excepted: excepted.length > 0 ? new Set(excepted) : undefined,
+      droppable: this.#policy.dropsEphemeral && frames.some(({ ephemeral }) => ephemeral),
       next: 0,
     };
   }
@@ -221,7 +281,11 @@ export class HostedRoom implements Flushable, FeedListener {
     for (; flight.next < end; flight.next++) {
       const member = flight.members[flight.next];
       if (member === undefined || member.index < 0) continue;
-      if (member.skip === 0 && member.after === 0 && !flight.excepted?.has(member.uid)) {
+      if (flight.droppable && member.outbox.waiting > FIXED.behindBytes) {
+        const { given, kept } = writeLasting(member, flight);
+        this.#metrics.ephemeralDroppedTotal.inc(kept);
+        deliveries += given;
+      } else if (member.skip === 0 && member.after === 0 && !flight.excepted?.has(member.uid)) {
         member.outbox.write(flight.bytes);
         deliveries += flight.frames.length;
       } else {
@@ -238,9 +302,27 @@ export class HostedRoom implements Flushable, FeedListener {
  * nothing older can come.
  */
 function writeSome(member: Member, flight: Flight): number {
-  const frames = flight.frames
+  return write(member, flight, framesFor(member, flight));
+}
+
+/** The same for a member that is behind. `kept`: how many frames it is not given for that. */
+function writeLasting(member: Member, flight: Flight): { readonly given: number; readonly kept: number } {
+  const all = framesFor(member, flight);
+  const given = write(
+    member,
+    flight,
+    all.filter(({ ephemeral }) => !ephemeral),
+  );
+  return { given, kept: all.length - given };
+}
+
+function framesFor(member: Member, flight: Flight): Frame[] {
+  return flight.frames
     .slice(member.skip)
     .filter(({ seq, except }) => (seq === 0 || seq > member.after) && except !== member.uid);
+}
+
+function write(member: Member, flight: Flight, frames: readonly Frame[]): number {
   if (frames.length === flight.frames.length) member.outbox.write(flight.bytes);
   else if (frames.length > 0) member.outbox.write(Buffer.concat(frames.map((frame) => frame.bytes)));
   member.skip = 0;

@@ -9,12 +9,15 @@ import { HostedRoom } from "./hosted-room.ts";
 import { Limiter } from "./limiter.ts";
 import { Presence } from "./presence.ts";
 import { Ring, type RingLimits } from "./ring.ts";
+import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** What a hub needs. */
 export interface HubOptions {
   readonly broker: Broker;
   readonly fanOut: FanOut;
   readonly ring: RingLimits;
+  /** Default: no delivery is traced. */
+  readonly onTraced?: TraceDelivery | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -114,6 +117,7 @@ export class Hub {
           reads: this.#reads,
           listener,
           rechecksMs: RECHECKS_MS,
+          onTraced: this.#options.onTraced,
           metrics,
           log,
         }),

@@ -3,6 +3,7 @@ import { RoomError } from "../services/errors.ts";
 import type { TokenFacts } from "../services/tokens.ts";
 import type { LoginFrame } from "./frames.ts";
 import type { Accepted } from "./handshake.ts";
+import type { Proof } from "./revocations.ts";
 import { type GuestSession, newGuest, type SessionSigner, sessionHash } from "./session.ts";
 
 /** Who a connection is, and how it may prove it again. */
@@ -14,6 +15,8 @@ export interface Identity {
   readonly sessionHash: string;
   /** True when it may still be exchanged for another by the first frame: it was made up for want of a better. */
   readonly provisional: boolean;
+  /** What it was proved by, which may be taken back. */
+  readonly proof: Proof;
   /** The token it was proved by; undefined for guests. */
   readonly token: TokenFacts | undefined;
 }
@@ -35,20 +38,23 @@ export interface Authenticator {
 /** Lets everybody in: as a new guest, or as the guest whose session secret is presented. */
 export class GuestAuthenticator implements Authenticator {
   readonly #signer: SessionSigner;
+  readonly #isRevoked: (uid: string, session: Proof) => boolean;
 
-  constructor(options: { readonly signer: SessionSigner }) {
+  /** `isRevoked` is true for a session that was taken back. Default: none was. */
+  constructor(options: { signer: SessionSigner; isRevoked?: (uid: string, session: Proof) => boolean }) {
     this.#signer = options.signer;
+    this.#isRevoked = options.isRevoked ?? (() => false);
   }
 
   /** A session that is no good is as if there were none: a page that was away for long is a new guest. */
   identify(accepted: Accepted): Identity {
-    const session = accepted.session === undefined ? undefined : this.#signer.verify(accepted.session);
+    const session = accepted.session === undefined ? undefined : this.#verify(accepted.session);
     return this.#guest(session ?? newGuest(accepted), session === undefined);
   }
 
   login(frame: LoginFrame, current: Identity | undefined, first: boolean): Identity {
     if (frame.token !== "") throw new RoomError("unauthenticated", "this server takes no tokens");
-    const session = frame.session === "" ? undefined : this.#signer.verify(frame.session);
+    const session = frame.session === "" ? undefined : this.#verify(frame.session);
     if (frame.session !== "" && session === undefined) {
       throw new RoomError("unauthenticated", "the session is not valid, or no longer");
     }
@@ -62,6 +68,11 @@ export class GuestAuthenticator implements Authenticator {
     return this.#guest(session, false);
   }
 
+  #verify(secret: string): GuestSession | undefined {
+    const session = this.#signer.verify(secret);
+    return session && this.#isRevoked(session.uid, proofOf(session)) ? undefined : session;
+  }
+
   #guest(session: GuestSession, provisional: boolean): Identity {
     const { uid, username, avatarId } = session;
     return {
@@ -69,9 +80,14 @@ export class GuestAuthenticator implements Authenticator {
       session: this.#signer.issue(session),
       sessionHash: sessionHash(session.sid),
       provisional,
+      proof: proofOf(session),
       token: undefined,
     };
   }
+}
+
+function proofOf({ beganAtMs }: GuestSession): Proof {
+  return { tokenId: "", issuedAtMs: beganAtMs };
 }
 
 function settled(identity: Identity): Identity {

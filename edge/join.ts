@@ -2,6 +2,7 @@ import type { Joined } from "../gen/baccarat/v1/edge_service_pb.ts";
 import { RoomError } from "../services/errors.ts";
 import { directUsers, type RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
+import type { Span } from "../services/tracing.ts";
 import { within } from "../services/within.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
@@ -9,6 +10,7 @@ import { encodeEvent, encodeRoomJoined } from "./frame-encoders.ts";
 import type { Position } from "./frames.ts";
 import { type HostedRoom, mutedUntilMs } from "./hosted-room.ts";
 import type { Outcome } from "./room-link.ts";
+import { policyOf } from "./room-policy.ts";
 import { storedEvent } from "./stored-event.ts";
 
 /** What a client asks for when it joins. */
@@ -43,8 +45,9 @@ export async function joinRoom(
   connection: Connection,
   request: JoinRequest,
   id: string | undefined,
+  span?: Span,
 ): Promise<void> {
-  if (directUsers(request.room)) return await readConversation(context, connection, request, id);
+  if (directUsers(request.room)) return await readConversation(context, connection, request, id, span);
   if (!connection.rooms.has(request.room) && connection.rooms.size >= context.limits.maxRoomsPerConnection) {
     throw new RoomError("too_many_rooms", `a connection may be in ${context.limits.maxRoomsPerConnection} rooms`);
   }
@@ -52,7 +55,7 @@ export async function joinRoom(
   try {
     await within(FIXED.requestMs, room.opened);
     await within(FIXED.requestMs, room.feed.reached(room.storedSeq));
-    await ask(context, connection, request, id, room);
+    await ask(context, connection, request, id, room, span);
     context.metrics.joinsTotal.inc({ outcome: "ok" });
   } catch (error) {
     context.metrics.joinsTotal.inc({ outcome: error instanceof RoomError ? error.reason : "internal" });
@@ -69,12 +72,21 @@ async function ask(
   request: JoinRequest,
   id: string | undefined,
   room: HostedRoom,
+  span: Span | undefined,
 ): Promise<void> {
   const wantEvents = fromRing(context, room, request) === undefined;
-  const take = (joined: Joined, hasEvents: boolean) => admit(context, connection, request, id, room, joined, hasEvents);
-  const done = await answered(context, connection, request, wantEvents, take);
+  const attempt = (wantEvents: boolean): Promise<boolean> => {
+    const { generation, known } = room.snapshot;
+    const asked = { wantEvents, snapshotSeq: known ? room.feed.last : 0 };
+    return answered(context, connection, request, asked, span, (joined) => {
+      // Continuity was lost meanwhile, so that nobody knows the snapshot as of now.
+      if (room.snapshot.generation !== generation) return false;
+      return admit(context, connection, request, id, room, joined, wantEvents);
+    });
+  };
+  let done = await attempt(wantEvents);
   // While the answer was on its way the ring lost what it had, or proved to be behind the log.
-  if (!done) await answered(context, connection, request, true, take);
+  while (!done) done = await attempt(true);
 }
 
 /** Sends the join and hands the answer over within the turn it arrives in: what follows it on the stream comes after it. */
@@ -82,25 +94,28 @@ function answered<T>(
   context: CommandContext,
   connection: Connection,
   request: JoinRequest,
-  wantEvents: boolean,
-  take: (joined: Joined, hasEvents: boolean) => T,
+  asked: { readonly wantEvents: boolean; readonly snapshotSeq: number },
+  span: Span | undefined,
+  take: (joined: Joined) => T,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const { room, since, history } = request;
   const value = {
     clientId: connection.id,
     roomId: room,
-    wantEvents,
+    wantEvents: asked.wantEvents,
+    snapshotSeq: BigInt(asked.snapshotSeq),
     history,
     ...(since && { since: { epoch: since.epoch, seq: BigInt(since.seq) } }),
   };
-  context.link.request({ case: "join", value }, (outcome) => {
+  const answer = (outcome: Outcome): void => {
     try {
-      resolve(take(joinedOf(context, connection, room, outcome), wantEvents));
+      resolve(take(joinedOf(context, connection, room, outcome)));
     } catch (error) {
       reject(error);
     }
-  });
+  };
+  context.link.request({ case: "join", value }, answer, span?.context);
   return promise;
 }
 
@@ -130,13 +145,18 @@ function admit(
   if (past === undefined) return false;
   context.roster.joined(connection.id, room.id);
   if (!connection.isOpen) return true;
-  const { policy, moderator, count, members } = joined;
+  const { policy, moderator, count, members, settings, muted, mutedUntil } = joined;
   const grant = { moderator, mutedUntilMs: mutedUntilMs(joined) };
-  room.policy = { frozen: policy?.frozen ?? false, slowModeMs: policy?.slowModeMs ?? 0 };
+  room.policy = policyOf(policy);
   room.presence.joined(count, members);
   if (member) member.grant = grant;
+  if (!member) context.log.info({ client: connection.id, room: room.id }, "room joined");
   connection.enter(member ?? room.admit(connection.outbox, connection.user.uid, grant, past.seq));
-  connection.send(encodeRoomJoined({ room: room.id, epoch: context.broker.epoch, count, members, ...past }, id));
+  const standing = { settings, moderator, muted, mutedUntil };
+  const { epoch } = context.broker;
+  const given = joined.snapshot?.events.map((event) => storedEvent(room.id, event));
+  const snapshot = room.snapshot.answer(given, past.seq, room.feed.last);
+  connection.send(encodeRoomJoined({ room: room.id, epoch, count, members, ...standing, ...past, snapshot }, id));
   if (request.since) context.metrics.recoveriesTotal.inc({ outcome: past.recovered ? "recovered" : past.reason });
   return true;
 }
@@ -196,13 +216,21 @@ async function readConversation(
   connection: Connection,
   request: JoinRequest,
   id: string | undefined,
+  span: Span | undefined,
 ): Promise<void> {
-  await answered(context, connection, request, true, ({ seq, count, members, events, recovered, reason }) => {
-    const { epoch } = context.broker;
-    const past = events.map((event) => encodeEvent(storedEvent(request.room, event), epoch));
-    const room = request.room;
-    connection.send(
-      encodeRoomJoined({ room, epoch, seq: Number(seq), count, members, events: past, recovered, reason }, id),
-    );
-  });
+  await answered(
+    context,
+    connection,
+    request,
+    { wantEvents: true, snapshotSeq: 0 },
+    span,
+    ({ seq, count, members, events, recovered, reason }) => {
+      const { epoch } = context.broker;
+      const past = events.map((event) => encodeEvent(storedEvent(request.room, event), epoch));
+      const room = request.room;
+      connection.send(
+        encodeRoomJoined({ room, epoch, seq: Number(seq), count, members, events: past, recovered, reason }, id),
+      );
+    },
+  );
 }

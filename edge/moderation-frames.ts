@@ -7,6 +7,7 @@ import { FIXED } from "../services/limits.ts";
 import { frame, time } from "./frame-encoders.ts";
 import type { PayloadReader } from "./frame-fields.ts";
 import type { Framed } from "./frames.ts";
+import { settingsPayload } from "./settings-payload.ts";
 
 /** Types of the frames that moderators send. */
 export const MODERATION_TYPES = [
@@ -83,13 +84,5 @@ export function encodeMemberPolicy({ roomId, uid, muted, by, mutedUntil, reason 
 
 /** `room_updated`. */
 export function encodeRoomUpdated(room: Room): string {
-  return frame("room_updated", {
-    room_id: room.roomId,
-    title: room.title,
-    frozen: room.frozen,
-    slow_mode_ms: room.slowModeMs,
-    private: room.private,
-    capacity: room.capacity,
-    metadata: room.metadata,
-  });
+  return frame("room_updated", settingsPayload(room));
 }

@@ -22,15 +22,26 @@ const PING = Buffer.from([0x89, 0x00]);
  * of it silently: what does not fit ends the connection. Nothing is written after a Close frame.
  */
 export class Outbox implements Flushable, AfterTurn {
-  readonly #options: OutboxOptions;
+  // Each by itself: fan-out looks at them once per member, between writes that empty the processor's caches.
+  readonly #socket: Socket;
+  readonly #webSocket: WebSocket;
+  readonly #fanOut: FanOut;
+  readonly #maxBytes: number;
+  readonly #onOverflow: () => void;
   /** Replies of this turn, not written yet. */
   #pending: Buffer[] = [];
   #corked = false;
+  /** How many rooms write here. */
+  rooms = 0;
   #state: "open" | "full" | "closed" = "open";
   #lossy = false;
 
   constructor(options: OutboxOptions) {
-    this.#options = options;
+    this.#socket = options.socket;
+    this.#webSocket = options.webSocket;
+    this.#fanOut = options.fanOut;
+    this.#maxBytes = options.maxBytes;
+    this.#onOverflow = options.onOverflow;
   }
 
   /** True once something was left out: the queue was full, or the client was leaving. */
@@ -40,25 +51,25 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** False when whatever is pushed is left out. */
   get isOpen(): boolean {
-    return this.#state === "open" && this.#options.webSocket.readyState === WebSocket.OPEN;
+    return this.#state === "open" && this.#webSocket.readyState === WebSocket.OPEN;
   }
 
   /** Queues a frame for this connection alone; it is written before any room's frames that are written later. */
   push(frame: Buffer): void {
     if (this.#state !== "open") return;
     this.#pending.push(frame);
-    if (this.#pending.length === 1) this.#options.fanOut.outbox(this);
+    if (this.#pending.length === 1) this.#fanOut.outbox(this);
   }
 
   /** Writes bytes that many connections share, behind what was pushed. */
   write(shared: Buffer): void {
-    if (this.#pending.length > 0) {
-      this.#cork();
-      this.flush();
-    } else if (this.#options.fanOut.corking) {
-      this.#cork();
+    if (this.#fanOut.corking && this.rooms > 1) this.#cork();
+    if (this.#pending.length === 0) {
+      this.#send(shared);
+      return;
     }
-    this.#send(shared);
+    this.#pending.push(shared);
+    this.flush();
   }
 
   /** Writes what was pushed. */
@@ -80,7 +91,7 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** Bytes that wait for the client to read. */
   get waiting(): number {
-    return this.#options.socket.writableLength;
+    return this.#socket.writableLength;
   }
 
   /** Nothing is written any more. What was pushed before is. */
@@ -96,39 +107,38 @@ export class Outbox implements Flushable, AfterTurn {
     if (this.#corked) this.#uncork();
     if (this.#state === "full") {
       this.#state = "closed";
-      this.#options.onOverflow();
+      this.#onOverflow();
     }
   }
 
   #send(bytes: Buffer): void {
-    const { webSocket, socket, maxBytes, fanOut } = this.#options;
     if (this.#state !== "open") return;
-    if (webSocket.readyState !== WebSocket.OPEN) {
+    if (this.#webSocket.readyState !== WebSocket.OPEN) {
       this.#lossy = true;
       return;
     }
-    const waiting = socket.writableLength;
+    const waiting = this.#socket.writableLength;
     // An empty queue takes whatever comes: a page of history may be larger than the least maxOutboxBytes.
-    if (waiting > 0 && waiting + bytes.length > maxBytes) {
+    if (waiting > 0 && waiting + bytes.length > this.#maxBytes) {
       this.#state = "full";
       this.#lossy = true;
       this.#pending = [];
       // Not at once: the caller may be walking through the room that this connection will leave.
-      fanOut.after(this);
+      this.#fanOut.after(this);
       return;
     }
-    socket.write(bytes);
+    this.#socket.write(bytes);
   }
 
   #cork(): void {
     if (this.#corked) return;
     this.#corked = true;
-    this.#options.socket.cork();
-    this.#options.fanOut.after(this);
+    this.#socket.cork();
+    this.#fanOut.after(this);
   }
 
   #uncork(): void {
     this.#corked = false;
-    this.#options.socket.uncork();
+    this.#socket.uncork();
   }
 }

@@ -1,8 +1,15 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Revocation } from "../gen/baccarat/v1/edge_service_pb.ts";
-import type { TokenFacts } from "../services/tokens.ts";
 
-/** Tokens that were taken back, as the control plane told. It stays known while the control plane is away. */
+/** What somebody is known by: a token, or a guest's session, which has no id. */
+export interface Proof {
+  /** Empty for none. */
+  readonly tokenId: string;
+  /** When it was issued, in milliseconds since 1970; 0 when it does not say. */
+  readonly issuedAtMs: number;
+}
+
+/** Tokens and sessions that were taken back, as the control plane told. It stays known while the control plane is away. */
 export class Revocations {
   /** Until when a user's tokens must have been issued to be no good any more, in milliseconds since 1970. */
   readonly #users = new Map<string, number>();
@@ -20,10 +27,10 @@ export class Revocations {
     }
   }
 
-  /** True for a token that was taken back by its id, or by its user when it is no younger. */
-  has(uid: string, token: TokenFacts): boolean {
-    if (this.#tokens.has(token.tokenId)) return true;
+  /** True for what was taken back by its id, or by its user when it is no younger. */
+  has(uid: string, proof: Proof): boolean {
+    if (this.#tokens.has(proof.tokenId)) return true;
     const until = this.#users.get(uid);
-    return until !== undefined && token.issuedAtMs <= until;
+    return until !== undefined && proof.issuedAtMs <= until;
   }
 }

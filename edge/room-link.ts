@@ -6,10 +6,11 @@ import {
   type EdgeUpdate,
   type Reply,
 } from "../gen/baccarat/v1/edge_service_pb.ts";
+import { backoffMs } from "../services/backoff.ts";
 import { fromErrorReason, RoomError } from "../services/errors.ts";
 import { FIXED } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
-import { backoffMs } from "./backoff.ts";
+import type { TraceParent } from "../services/tracing.ts";
 import { CommandQueue } from "./command-queue.ts";
 import type { Command } from "./roster.ts";
 
@@ -41,6 +42,7 @@ export interface RoomLinkOptions {
 
 interface Request {
   readonly command: Command;
+  readonly trace: TraceParent | undefined;
   readonly deadline: number;
   readonly done: (outcome: Outcome) => void;
 }
@@ -89,9 +91,10 @@ export class RoomLink {
 
   /**
    * Asks. `done` is called once, in the order of the stream: with the answer, or with an error after FIXED.requestMs at
-   * the latest, and at once when the link has been down for longer than that. It must not throw.
+   * the latest, and at once when the link has been down for longer than that. It must not throw. `trace` is what the
+   * answer is part of, if that is traced.
    */
-  request(command: Command, done: (outcome: Outcome) => void): void {
+  request(command: Command, done: (outcome: Outcome) => void, trace?: TraceParent): void {
     const now = performance.now();
     const isDown = !this.#attached && now - this.#detachedAt > FIXED.requestMs;
     if (this.#closed || isDown || this.#requests.size >= MAX_REQUESTS) {
@@ -99,14 +102,14 @@ export class RoomLink {
       return;
     }
     this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
-    this.#requests.set(this.#lastId, { command, deadline: now + FIXED.requestMs, done });
-    this.#queue?.push({ requestId: this.#lastId, command });
+    this.#requests.set(this.#lastId, { command, trace, deadline: now + FIXED.requestMs, done });
+    this.#queue?.push({ requestId: this.#lastId, command, ...(trace && { trace }) });
   }
 
   /** As request, for those who need no order. @throws RoomError. */
-  ask(command: Command): Promise<Answer> {
+  ask(command: Command, trace?: TraceParent): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    this.request(command, (outcome) => (outcome.ok ? resolve(outcome.answer) : reject(outcome.error)));
+    this.request(command, (outcome) => (outcome.ok ? resolve(outcome.answer) : reject(outcome.error)), trace);
     return promise;
   }
 
@@ -169,10 +172,12 @@ export class RoomLink {
   }
 
   /** What a new stream begins with: what the edge holds, then what was not answered on the last one. */
-  *#introduction(): Generator<{ requestId: number; command: Command }> {
+  *#introduction(): Generator<{ requestId: number; command: Command; trace?: TraceParent }> {
     for (const command of this.#options.state()) yield { requestId: 0, command };
     yield { requestId: 0, command: { case: "syncEnd", value: { directSeq: BigInt(this.#options.directSeq()) } } };
-    for (const [requestId, { command }] of this.#requests) yield { requestId, command };
+    for (const [requestId, { command, trace }] of this.#requests) {
+      yield { requestId, command, ...(trace && { trace }) };
+    }
   }
 
   #hear(update: EdgeUpdate["update"]): void {

@@ -3,9 +3,17 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, BlockList, Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Cidr, isLoopback } from "../services/config-values.ts";
+import type { RoomId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
+import {
+  COMMON_HEADERS,
+  loadStaticFiles,
+  type StaticFile,
+  type StaticFiles,
+  serveFile,
+} from "../services/static-files.ts";
 import type { KeyPair } from "../services/tls-files.ts";
 import { clientAddress, networkOf, trustedProxies } from "./client-address.ts";
 import {
@@ -20,8 +28,8 @@ import {
   UPGRADE_REQUIRED,
   WEBSOCKET_PATH,
 } from "./handshake.ts";
+import { Paced } from "./paced.ts";
 import { RateLimits } from "./rate-limits.ts";
-import { loadStaticFiles, SECURITY_HEADERS, type StaticFile, type StaticFiles, serveFile } from "./static-files.ts";
 
 /** A connection as it comes to be. */
 export interface AcceptedConnection extends Accepted {
@@ -34,6 +42,8 @@ export interface EdgeServerOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Several processes listen on the port, and the kernel spreads connections over them. Default false. */
+  readonly reusePort?: boolean;
   /** Certificate to serve https and wss with. Default: plain http and ws. */
   readonly tls?: KeyPair | undefined;
   /** Origins allowed beside the listener's own; naming any also lifts the rule that a loopback listener has loopback names only. */
@@ -43,6 +53,8 @@ export interface EdgeServerOptions {
   readonly trustProxy: readonly Cidr[];
   /** Folder of the page; undefined serves none. */
   readonly staticDir: string | undefined;
+  /** Room the page proposes to whoever comes. Default: none. */
+  readonly featuredRoom?: RoomId | undefined;
   readonly log: Logger;
   /** Takes over a connection: the WebSocket and the socket below it, for writing frames that are encoded already. */
   readonly onConnection: (webSocket: WebSocket, socket: Socket, accepted: AcceptedConnection) => void;
@@ -52,6 +64,8 @@ export interface EdgeServerOptions {
   readonly metrics?: Pick<Metrics, "refusedTotal">;
   /** How long a client may take, in milliseconds. */
   readonly timeouts?: Partial<EdgeServerTimeouts>;
+  /** Upgrades that may wait for their turn; more are refused with 503. Default 10,000. */
+  readonly maxUpgradesWaiting?: number;
 }
 
 /** How long a client may take, in milliseconds. */
@@ -83,9 +97,29 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const CLOSE_TIMEOUT_MS = 3_000;
 /** TCP connections beyond the WebSockets, for pages and for handshakes that will be refused in words. */
 const SPARE_CONNECTIONS = 1_000;
+/**
+ * On every response. The page runs its own script only, loads nothing of others but pictures the user asks for, and is
+ * framed by nobody. It may connect to other edges, since /duo shows two of them.
+ */
+const SECURITY_HEADERS = {
+  "Content-Security-Policy":
+    "default-src 'self'; img-src 'self' https:; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  ...COMMON_HEADERS,
+} as const;
 const PLAIN_HEADERS = { ...SECURITY_HEADERS, "Content-Type": "text/plain; charset=utf-8" };
+/** Handshakes in one turn of the event loop, in milliseconds: a storm of them must not hold up what members are to hear. */
+const HANDSHAKES_MS = 4;
+/** Upgrades that wait for that: about two seconds' worth. */
+const MAX_UPGRADES_WAITING = 10_000;
+const TOO_MANY_UPGRADES: Refused = refuse(503, "too many clients connect at the moment", { "Retry-After": "1" });
 /** What a client at a cap is told to wait, in seconds. */
 const RETRY_AFTER_S = 10;
+
+async function loadPage({ staticDir, featuredRoom }: EdgeServerOptions): Promise<StaticFiles> {
+  return staticDir === undefined
+    ? new Map()
+    : await loadStaticFiles(staticDir, { "featured-room": featuredRoom ?? "" });
+}
 
 /** Starts the public listener: the page at `/`, WebSocket at `/ws`. @throws when the port or the folder cannot be had. */
 export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeServer> {
@@ -94,7 +128,7 @@ export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeS
     scheme: options.tls ? "https" : "http",
     loopbackOnly: isLoopback(options.host) && options.allowedOrigins === undefined,
   };
-  const files: StaticFiles = options.staticDir === undefined ? new Map() : await loadStaticFiles(options.staticDir);
+  const files = await loadPage(options);
   const upgrades = new Upgrades(options, handshake);
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const limits = {
@@ -121,7 +155,10 @@ export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeS
     close({ graceful = true } = {}) {
       if (server.listening) server.close();
       if (graceful) server.closeIdleConnections();
-      else server.closeAllConnections();
+      else {
+        upgrades.close();
+        server.closeAllConnections();
+      }
     },
   };
 }
@@ -135,6 +172,7 @@ class Upgrades {
   /** By network, as the one below: an IPv6 subscriber has 2^64 addresses. */
   readonly #rates: RateLimits;
   readonly #byNetwork = new Map<string, number>();
+  readonly #paced: Paced<{ readonly request: IncomingMessage; readonly head: Buffer }>;
   #open = 0;
 
   constructor(options: EdgeServerOptions, handshake: HandshakeOptions) {
@@ -143,6 +181,11 @@ class Upgrades {
     this.#proxies = trustedProxies(options.trustProxy);
     const { upgradesPerSecondPerIp: perSecond, upgradeBurstPerIp: burst } = options.limits;
     this.#rates = new RateLimits({ perSecond, burst, maxWaitMs: 0 });
+    this.#paced = new Paced({
+      sliceMs: HANDSHAKES_MS,
+      max: options.maxUpgradesWaiting ?? MAX_UPGRADES_WAITING,
+      run: ({ request, head }) => this.#handle(request, head),
+    });
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -158,17 +201,27 @@ class Upgrades {
     return this.#open;
   }
 
+  /** Takes an upgrade request, and decides when it is its turn. */
   handle(request: IncomingMessage, head: Buffer): void {
     const { socket } = request;
-    const { log, metrics, onConnection } = this.#options;
     // First of all: an error without a listener would end the process.
-    socket.on("error", (error) => log.debug({ err: error }, "a client's socket failed"));
+    socket.on("error", (error) => this.#options.log.debug({ err: error }, "a client's socket failed"));
+    if (!this.#paced.push({ request, head })) this.#refuse(socket, TOO_MANY_UPGRADES);
+  }
+
+  /** Those that wait are cut off: there is nobody left to take them over. */
+  close(): void {
+    for (const { request } of this.#paced.close()) request.socket.destroy();
+  }
+
+  #handle(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    if (socket.destroyed) return;
+    const { log, onConnection } = this.#options;
     const address = clientAddress(socket.remoteAddress, headerValues(request, "x-forwarded-for"), this.#proxies);
     const verdict = this.#judge(request, address);
     if (!verdict.ok) {
-      log.debug({ status: verdict.status, address }, verdict.message);
-      metrics?.refusedTotal.inc({ status: String(verdict.status) });
-      endWith(socket, verdict);
+      this.#refuse(socket, verdict, address);
       return;
     }
     this.#count(address, socket);
@@ -176,6 +229,13 @@ class Upgrades {
       webSocket.on("error", (error) => log.debug({ err: error, address }, "a client broke the WebSocket protocol"));
       onConnection(webSocket, socket, { ...verdict, address });
     });
+  }
+
+  #refuse(socket: Socket, refused: Refused, address?: string): void {
+    const { log, metrics } = this.#options;
+    log.debug({ status: refused.status, address }, refused.message);
+    metrics?.refusedTotal.inc({ status: String(refused.status) });
+    endWith(socket, refused);
   }
 
   #judge(request: IncomingMessage, address: string): Accepted | Refused {
@@ -222,7 +282,7 @@ function answerRequest(
   handshake: HandshakeOptions,
 ): void {
   const answer = findAnswer(request, files, handshake);
-  if ("body" in answer) serveFile(answer, request, response);
+  if ("body" in answer) serveFile(answer, request, response, SECURITY_HEADERS);
   else response.writeHead(answer.status, { ...PLAIN_HEADERS, ...answer.headers }).end(`${answer.message}\n`);
 }
 
@@ -254,7 +314,7 @@ function endWith(socket: Socket, { status, message, headers }: Refused): void {
 function listen(server: Server, options: EdgeServerOptions): Promise<AddressInfo> {
   const { promise, resolve, reject } = Promise.withResolvers<AddressInfo>();
   server.once("error", reject);
-  server.listen({ host: options.host, port: options.port }, () => {
+  server.listen({ host: options.host, port: options.port, reusePort: options.reusePort === true }, () => {
     server.off("error", reject);
     resolve(server.address() as AddressInfo); // not null while listening, no string for a TCP port
   });

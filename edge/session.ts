@@ -10,6 +10,8 @@ export interface GuestSession {
   readonly avatarId: string;
   /** Identity of the session, 128 random bits: the same in every secret issued for it. */
   readonly sid: string;
+  /** When it began, in milliseconds since 1970: secrets issued later are as old, so that taking it back ends them all. */
+  readonly beganAtMs: number;
 }
 
 /** Longer than any secret ever issued: two names of 64 four-byte characters, escaped, and the rest. */
@@ -32,8 +34,8 @@ export class SessionSigner {
 
   /** Makes a secret that is good for FIXED.sessionMs from now. */
   issue(session: GuestSession): string {
-    const { uid, username, avatarId, sid } = session;
-    const claims = { uid, username, avatarId, sid, exp: this.#now() + FIXED.sessionMs };
+    const { uid, username, avatarId, sid, beganAtMs } = session;
+    const claims = { uid, username, avatarId, sid, beganAtMs, exp: this.#now() + FIXED.sessionMs };
     const body = Buffer.from(JSON.stringify(claims)).toString("base64url");
     return `${body}.${this.#sign(body)}`;
   }
@@ -52,10 +54,14 @@ export class SessionSigner {
 
   #read(body: string): GuestSession | undefined {
     // Only what issue() wrote gets here, so the shape is known; a uid of a newer version may still not be one here.
-    const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as GuestSession & { exp: number };
+    const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as Omit<GuestSession, "beganAtMs"> & {
+      readonly beganAtMs?: number;
+      readonly exp: number;
+    };
     const uid = parseUid(claims.uid);
     if (uid === undefined || claims.exp <= this.#now()) return undefined;
-    return { uid, username: claims.username, avatarId: claims.avatarId, sid: claims.sid };
+    const { username, avatarId, sid, beganAtMs = 0 } = claims;
+    return { uid, username, avatarId, sid, beganAtMs };
   }
 
   #sign(body: string): string {
@@ -70,6 +76,7 @@ export function newGuest(profile: { username?: string | undefined; avatarId?: st
     username: profile.username || `guest-${randomInt(1_000, 10_000)}`,
     avatarId: profile.avatarId ?? "",
     sid: randomBytes(16).toString("base64url"),
+    beganAtMs: Date.now(),
   };
 }
 

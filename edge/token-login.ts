@@ -1,21 +1,22 @@
 import { RoomError } from "../services/errors.ts";
-import type { TokenFacts, VerifiedToken } from "../services/tokens.ts";
+import type { VerifiedToken } from "../services/tokens.ts";
 import type { LoginFrame } from "./frames.ts";
 import type { Accepted } from "./handshake.ts";
 import type { Authenticator, Identity } from "./identity.ts";
+import type { Proof } from "./revocations.ts";
 
 /** What a TokenAuthenticator needs. */
 export interface TokenAuthenticatorOptions {
   /** Checks a token. @throws RoomError unauthenticated, unavailable. */
   readonly verifier: { verify(token: string): Promise<VerifiedToken> };
   /** True for a token that was taken back. Default: none was. */
-  readonly isRevoked?: (uid: string, token: TokenFacts) => boolean;
+  readonly isRevoked?: (uid: string, token: Proof) => boolean;
 }
 
 /** Lets in whoever presents a valid token, and nobody else. */
 export class TokenAuthenticator implements Authenticator {
   readonly #verifier: TokenAuthenticatorOptions["verifier"];
-  readonly #isRevoked: (uid: string, token: TokenFacts) => boolean;
+  readonly #isRevoked: (uid: string, token: Proof) => boolean;
 
   constructor({ verifier, isRevoked = () => false }: TokenAuthenticatorOptions) {
     this.#verifier = verifier;
@@ -39,6 +40,6 @@ export class TokenAuthenticator implements Authenticator {
   async #identity(text: string): Promise<Identity> {
     const { user, ...token } = await this.#verifier.verify(text);
     if (this.#isRevoked(user.uid, token)) throw new RoomError("unauthenticated", "the token was revoked");
-    return { user, session: "", sessionHash: "", provisional: false, token };
+    return { user, session: "", sessionHash: "", provisional: false, proof: token, token };
   }
 }

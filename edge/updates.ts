@@ -11,6 +11,7 @@ import type {
   RoomSnapshot,
 } from "../gen/baccarat/v1/edge_service_pb.ts";
 import type { RoomId } from "../services/ids.ts";
+import type { Logger } from "../services/log.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import type { Connection } from "./connection.ts";
 import type { Direct } from "./direct.ts";
@@ -20,6 +21,7 @@ import type { Hub } from "./hub.ts";
 import { encodeMemberPolicy, encodeRoomUpdated } from "./moderation-frames.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Update } from "./room-link.ts";
+import { policyOf } from "./room-policy.ts";
 import type { Roster } from "./roster.ts";
 
 /** What updates act upon. */
@@ -29,6 +31,7 @@ export interface UpdateTargets {
   readonly direct: Direct;
   readonly revocations: Revocations;
   readonly connections: ReadonlyMap<string, Connection>;
+  readonly log: Logger;
   /** Hears the epoch of the log the control plane serves. */
   readonly onAttached: (epoch: string) => void;
   /** This incarnation was given up. */
@@ -103,8 +106,9 @@ function exit(targets: UpdateTargets, { roomId, member, count, reason }: MemberE
 }
 
 /** The leave is the answer by which the control plane knows that it was done. */
-function evict({ connections, roster }: UpdateTargets, { clientId, roomId, reason, by }: Evicted): void {
+function evict({ connections, roster, log }: UpdateTargets, { clientId, roomId, reason, by }: Evicted): void {
   connections.get(clientId)?.evict(roomId as RoomId, reason, by);
+  log.info({ client: clientId, room: roomId, reason }, "room left");
   roster.left(clientId, roomId as RoomId, reason);
 }
 
@@ -117,14 +121,14 @@ function disconnect({ connections, roster }: UpdateTargets, { clientId, closeCod
 function revoke({ connections, revocations }: UpdateTargets, { revocations: told, begins }: Revoked): void {
   revocations.add(told, begins);
   for (const connection of connections.values()) {
-    const { token, user } = connection.identified ?? {};
-    if (token && user && revocations.has(user.uid, token)) connection.close("unauthenticated");
+    const { user, proof } = connection.identified ?? {};
+    if (user && proof && revocations.has(user.uid, proof)) connection.close("unauthenticated");
   }
 }
 
-function setPolicy({ hub }: UpdateTargets, { roomId, frozen, slowModeMs }: RoomPolicy): void {
-  const room = hub.get(roomId as RoomId);
-  if (room) room.policy = { frozen, slowModeMs };
+function setPolicy({ hub }: UpdateTargets, policy: RoomPolicy): void {
+  const room = hub.get(policy.roomId as RoomId);
+  if (room) room.policy = policyOf(policy);
 }
 
 /** Without a decision behind it, members need not be told: a mute was only cleared away. */
@@ -148,5 +152,7 @@ function resync(targets: UpdateTargets, { policy, count, members, muted }: RoomS
   setPolicy(targets, policy);
   const room = memberRoom(targets, policy.roomId);
   room?.presence.resync(count, members);
+  // The replica before may have been of a version that knew of no snapshots.
+  room?.snapshot.forget();
   room?.setAllMuted(new Map(muted.map((one) => [one.uid, mutedUntilMs(one)])));
 }

@@ -3,30 +3,39 @@ import type { InlineConfig } from "vite";
 
 const WEB = join(import.meta.dirname, "../web");
 
-/** Two pages, their scripts and styles as files of their own: the content policy allows nothing inline. */
-const CONFIG: InlineConfig = {
+/** Scripts and styles as files of their own: the content policies allow nothing inline. */
+const COMMON: InlineConfig = {
   configFile: false,
   root: WEB,
   logLevel: "warn",
   appType: "mpa",
-  build: {
-    outDir: "dist",
+};
+
+/** What edges serve to everybody at /, and what RoomServices serve to operators at /admin: neither has the other. */
+const SITES: readonly InlineConfig[] = [
+  { ...COMMON, build: build("page", "index", "duo") },
+  { ...COMMON, base: "/admin/", build: build("console", "admin") },
+];
+
+function build(folder: string, ...pages: readonly string[]): NonNullable<InlineConfig["build"]> {
+  return {
+    outDir: join(WEB, "dist", folder),
     emptyOutDir: true,
     target: "es2022",
     modulePreload: { polyfill: false },
     // Pictures stay files: a data: URL would need a wider content policy.
     assetsInlineLimit: 0,
-    rollupOptions: { input: { index: join(WEB, "index.html"), duo: join(WEB, "duo.html") } },
-  },
-};
+    rollupOptions: { input: Object.fromEntries(pages.map((page) => [page, join(WEB, `${page}.html`)])) },
+  };
+}
 
 /**
- * Builds the page into web/dist. Runs as npm's `prepare`, so without Vite, which is what `npm ci --omit=dev` leaves, there
- * is nothing to do: such an installation gets the page built elsewhere.
+ * Builds the pages into web/dist. Runs as npm's `prepare`, so without Vite, which is what `npm ci --omit=dev` leaves, there
+ * is nothing to do: such an installation gets them built elsewhere.
  */
 export async function buildWeb(): Promise<void> {
   const vite = await loadVite();
-  await vite?.build(CONFIG);
+  for (const site of SITES) await vite?.build(site);
 }
 
 async function loadVite(): Promise<typeof import("vite") | undefined> {

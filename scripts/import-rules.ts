@@ -12,7 +12,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "edge/": { from: ["edge/", "services/", "gen/", "broker/broker.ts", "broker/subjects.ts"] },
   "client/": { from: ["client/"], typesFrom: ["gen/"] },
   "web/": { from: ["web/", "client/"], typesFrom: ["gen/"] },
-  "cli/": { from: ["cli/", "client/", "services/", "gen/"] },
+  "web/src/admin/": { from: ["web/", "gen/"] },
+  "cli/": { from: ["cli/", "client/", "services/", "gen/", "broker/epoch.ts", "broker/backup.ts"] },
   "examples/": { from: ["examples/", "client/", "gen/"] },
 };
 
@@ -36,7 +37,10 @@ const PACKAGES: readonly { readonly name: RegExp; readonly only: readonly RegExp
     name: /^@connectrpc\/connect-node$/,
     only: [/^services\/room\/rpc\//, /^edge\/room-link[\w-]*\.ts$/, /^(cli|examples)\//],
   },
+  { name: /^@connectrpc\/connect-web$|^uplot$/, only: [/^web\/src\/admin\//] },
   { name: /^pino(-pretty)?$/, only: [/^services\/log\.ts$/], typesFree: true },
+  // Loaded when tracing is on, by services/tracing-open.ts: everybody else knows services/tracing.ts.
+  { name: /^@opentelemetry\//, only: [/^services\/tracing-otlp\.ts$/] },
   { name: /^prom-client$/, only: [/^services\/metrics\.ts$/], typesFree: true },
   { name: /^(node:)?process$/, only: [] },
 ];

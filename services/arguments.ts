@@ -5,6 +5,8 @@ import { ROLES, type Role } from "./config.ts";
 export interface Arguments {
   readonly action: "run" | "help" | "check-config" | "print-config";
   readonly role: Role;
+  /** Path of a file of settings; undefined: the environment names one, or there is none. */
+  readonly config: string | undefined;
   /** True: a baccarat table is dealt in a room, so that there is something to see. Role `all` only. */
   readonly demo: boolean;
 }
@@ -18,6 +20,7 @@ const OPTIONS = {
   "check-config": { type: "boolean", default: false },
   "print-config": { type: "boolean", default: false },
   demo: { type: "boolean", default: false },
+  config: { type: "string" },
 } as const;
 
 /** Reads the words after the program's name; a text is what is wrong with them. Never throws. */
@@ -27,8 +30,14 @@ export function parseArguments(words: readonly string[]): Arguments | string {
     const role = ROLES.find((known) => known === values.role);
     if (role === undefined) return `--role=${JSON.stringify(values.role)}: a role is ${ROLES.join(", ")}`;
     if (values.demo && role !== "all") return `--demo: only role all shows one, not ${role}`;
+    if (values.config === "") return "--config: the path of a file is missing";
     const actions = ["help", "check-config", "print-config"] as const;
-    return { role, demo: values.demo, action: actions.find((action) => values[action]) ?? "run" };
+    return {
+      role,
+      demo: values.demo,
+      config: values.config,
+      action: actions.find((action) => values[action]) ?? "run",
+    };
   } catch (error) {
     // parseArgs throws TypeErrors whose first sentence says what is wrong; the rest explains `--`.
     return `${JSON.stringify((error as Error).message.split(". ", 1)[0])}: --help lists what there is`;

@@ -1,4 +1,4 @@
-import type { Mistake } from "./config-rules.ts";
+import type { Mistake } from "./config-rule.ts";
 import { BY_NAME } from "./config-table.ts";
 import { editDistance } from "./edit-distance.ts";
 
@@ -40,6 +40,12 @@ function strangeness(name: string, value: string): string | undefined {
   if (FAMILIAR.has(name) || /^(tcp|udp|sctp):\/\//.test(value)) return undefined;
   const meant = nearest(name);
   return meant === undefined ? undefined : `is not known; did you mean ${meant}?`;
+}
+
+/** What is wrong with a name that somebody wrote into a file of nothing but settings. */
+export function unknownName(name: string): string {
+  const meant = nearest(name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name);
+  return `is not known; ${meant === undefined ? "--help lists those that exist" : `did you mean ${meant}?`}`;
 }
 
 const SERVICE_LINK_HINT = "If Kubernetes sets it for a service of that name, set enableServiceLinks: false in the pod";

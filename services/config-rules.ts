@@ -1,31 +1,12 @@
-import type { Config, Role } from "./config.ts";
+import type { Config } from "./config.ts";
+import { HAS_EDGE, HAS_RPC, type Mistake, natsLogins, type Rule, type Started } from "./config-rule.ts";
 import { environmentName } from "./config-table.ts";
 import { isLoopback } from "./config-values.ts";
+import { PRODUCTION_RULES } from "./production-rules.ts";
 import { pairProblem } from "./tls-files.ts";
 
-/** What is wrong with one variable. */
-export interface Mistake {
-  /** The variable to change. */
-  readonly name: string;
-  /** What is wrong and what to do, without secrets. */
-  readonly text: string;
-}
-
-/** Shortest secret that production accepts: as long as the hash it keys (RFC 7518, 3.2). */
-const SECRET_BYTES = 32;
-
-/** A condition over several variables; texts returned are what is wrong. */
-interface Rule {
-  readonly name: string;
-  /** Roles it concerns. Default: all. */
-  readonly roles?: readonly Role[];
-  /** True when it only holds in production. */
-  readonly production?: true;
-  readonly broken: (config: Config) => string | readonly string[] | false;
-}
-
-const HAS_EDGE: readonly Role[] = ["all", "edge"];
-const HAS_RPC: readonly Role[] = ["all", "room"];
+/** An EDGE_ID of 64 without `-128`. */
+const WORKER_EDGE_ID = 60;
 
 /** Certificates and their keys. */
 const PAIRS = [
@@ -52,6 +33,11 @@ const RULES: readonly Rule[] = [
       broken: (c) => c[key] !== undefined && c.natsUrl === undefined && "has no effect without NATS_URL",
     }),
   ),
+  {
+    name: "BACKUP_DIR",
+    broken: (c) =>
+      c.backupDir !== undefined && c.natsUrl !== undefined && "has no effect with NATS_URL: see roomctl backup",
+  },
   {
     name: "NATS_USER",
     broken: (c) => (c.natsUser === undefined) !== (c.natsPassword === undefined) && "goes together with NATS_PASSWORD",
@@ -83,6 +69,21 @@ const RULES: readonly Rule[] = [
       "jwt needs either JWT_SECRET or JWKS_URL",
   },
   {
+    name: "EDGE_WORKERS",
+    roles: ["all"],
+    broken: (c) =>
+      c.edgeWorkers > 1 &&
+      "role all is one process: run a RoomService (npm run start:room) and edges with workers (npm run start:edge) on NATS",
+  },
+  {
+    name: "EDGE_ID",
+    roles: ["edge"],
+    broken: (c) =>
+      c.edgeWorkers > 1 &&
+      (c.edgeId?.length ?? 0) > WORKER_EDGE_ID &&
+      `has at most ${WORKER_EDGE_ID} characters with EDGE_WORKERS, which appends the number of the worker`,
+  },
+  {
     name: "RPC_PORT",
     roles: ["all"],
     broken: (c) => sameListener(c.rpcPort, c.rpcHost, c.edgePort, c.edgeHost) && "is the same as EDGE_PORT",
@@ -109,104 +110,15 @@ const RULES: readonly Rule[] = [
     broken: (c) =>
       new Set(c.rpcTokens.map((token) => token.secret)).size < c.rpcTokens.length && "two tokens have the same secret",
   },
-  {
-    name: "AUTH_MODE",
-    roles: HAS_EDGE,
-    production: true,
-    broken: (c) => c.authMode === "guest" && "production does not let guests in; set AUTH_MODE=jwt",
-  },
-  {
-    name: "JWT_SECRET",
-    roles: HAS_EDGE,
-    production: true,
-    broken: (c) => c.authMode === "jwt" && c.jwtSecret !== undefined && tooShort(c.jwtSecret),
-  },
-  {
-    name: "JWKS_URL",
-    roles: HAS_EDGE,
-    production: true,
-    broken: (c) => c.jwksUrl !== undefined && isPlainHttp(c.jwksUrl) && "production needs https to fetch keys",
-  },
-  {
-    name: "JWT_ISSUER",
-    roles: HAS_EDGE,
-    production: true,
-    broken: (c) => c.authMode === "jwt" && c.jwtIssuer === undefined && "production needs it: who issues the tokens",
-  },
-  {
-    name: "JWT_AUDIENCE",
-    roles: HAS_EDGE,
-    production: true,
-    broken: (c) =>
-      c.authMode === "jwt" &&
-      c.jwtAudience === undefined &&
-      "production needs it, or tokens meant for other services open this one",
-  },
-  {
-    name: "ALLOWED_ORIGINS",
-    roles: HAS_EDGE,
-    production: true,
-    broken: (c) =>
-      (c.allowedOrigins ?? []).flatMap((origin) => {
-        if (origin === "*") return ["production does not allow every origin; list them"];
-        return isPlainHttp(origin) ? [`production allows https origins only, not ${origin}`] : [];
-      }),
-  },
-  {
-    name: "TRUST_PROXY",
-    roles: HAS_EDGE,
-    production: true,
-    broken: (c) =>
-      c.trustProxy.some((range) => range.prefix === 0) && "production does not trust X-Forwarded-For from everybody",
-  },
-  {
-    name: "RPC_TOKENS",
-    roles: HAS_RPC,
-    production: true,
-    broken: (c) =>
-      c.rpcTokens.length === 0
-        ? "production needs tokens for the RPC API"
-        : c.rpcTokens.flatMap((token) => {
-            const problem = tooShort(token.secret);
-            return problem === false ? [] : [`token ${token.name}: ${problem}`];
-          }),
-  },
-  {
-    name: "ROOM_SERVICE_TOKEN",
-    roles: ["edge"],
-    production: true,
-    broken: (c) => (c.roomServiceToken === undefined ? "production needs it" : tooShort(c.roomServiceToken)),
-  },
-  {
-    name: "NATS_URL",
-    production: true,
-    broken: (c) =>
-      c.natsUrl?.some((server) => natsLogins(c).length === 0 && new URL(server).username === "") === true &&
-      "production needs credentials: NATS_CREDS, NATS_USER and NATS_PASSWORD, or NATS_TOKEN",
-  },
 ];
 
-/** Finds settings that contradict each other, the role, or production. */
-export function findBrokenRules(config: Config): Mistake[] {
-  return RULES.flatMap((rule) => {
-    if (rule.roles?.includes(config.role) === false || (rule.production && !config.production)) return [];
-    const broken = rule.broken(config);
+/** Finds settings that contradict each other or the role, and in production those that are unsafe. */
+export function findBrokenRules(config: Config, started: Started = {}): Mistake[] {
+  return [...RULES, ...(config.production ? PRODUCTION_RULES : [])].flatMap((rule) => {
+    if (rule.roles?.includes(config.role) === false) return [];
+    const broken = rule.broken(config, started);
     return broken === false ? [] : [broken].flat().map((text) => ({ name: rule.name, text }));
   });
-}
-
-function tooShort(secret: string): string | false {
-  const length = Buffer.byteLength(secret);
-  return length < SECRET_BYTES && `has a secret of ${length} bytes; production needs ${SECRET_BYTES} or more`;
-}
-
-function natsLogins(config: Config): string[] {
-  const logins = { NATS_CREDS: config.natsCreds, NATS_USER: config.natsUser, NATS_TOKEN: config.natsToken };
-  return Object.entries(logins).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-}
-
-function isPlainHttp(url: string): boolean {
-  return url.startsWith("http://") && !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));
 }
 
 function sameListener(portA: number, hostA: string, portB: number, hostB: string): boolean {

@@ -1,32 +1,8 @@
+import { TLS_VARIABLES } from "./config-tls.ts";
+import { TRACING_VARIABLES } from "./config-tracing.ts";
 import * as read from "./config-values.ts";
+import { given, optional, type Variable } from "./config-variable.ts";
 import { LIMIT_TABLE, type LimitRow, type Limits } from "./limits.ts";
-import { certificateFile, keyFile } from "./tls-files.ts";
-
-/** A variable of the environment. Its name is its key in capitals: edgePort is EDGE_PORT. */
-export interface Variable<T> {
-  /** Heading it is listed under. */
-  readonly group: string;
-  /** What it does, and why it has its default. */
-  readonly meaning: string;
-  /** Text used when it is unset; undefined when being unset has a meaning of its own. */
-  readonly default?: string;
-  /** What being unset means, or another word for the default. */
-  readonly unset?: string;
-  /** True when neither its value nor a part of it may be shown. */
-  readonly secret?: true;
-  /** True when the empty text is a value. */
-  readonly keepsEmpty?: true;
-  readonly read: read.Reader<T>;
-}
-
-/** A variable that always has a value. */
-const given = <T>(row: Variable<T> & { readonly default: string }) => row;
-/** A variable that may be undefined. */
-const optional = <T>(row: Omit<Variable<T>, "default"> & { readonly unset: string }): Variable<T | undefined> => row;
-
-/** A variable that names a PEM file; its value is what is in it. */
-const pem = (group: string, reader: read.Reader<string>, meaning: string): Variable<string | undefined> =>
-  optional({ group, unset: "none", meaning, read: reader });
 
 const LISTEN = "Where to listen";
 const BROKER = "Broker";
@@ -34,7 +10,6 @@ const CLIENTS = "Clients";
 const SERVICES = "Services";
 const ROOMS = "Rooms and history";
 const PROCESS = "Process";
-const TLS = "TLS";
 const LIMITS = "Limits";
 
 /** Every variable but the limits. Nothing else is read from the environment. */
@@ -130,6 +105,25 @@ export const VARIABLES = {
     meaning: "directory of the embedded broker's files; one process at a time",
     read: read.plainText,
   }),
+  backupDir: optional({
+    group: BROKER,
+    unset: "no backups",
+    meaning:
+      "directory where the embedded broker writes backups of itself while it runs; restore them by roomctl restore",
+    read: read.plainText,
+  }),
+  backupEvery: given({
+    group: BROKER,
+    default: "1d",
+    meaning: "how old the newest backup may become before another one is written",
+    read: read.duration("1s", "365d"),
+  }),
+  backupKeep: given({
+    group: BROKER,
+    default: "7",
+    meaning: "how many backups are kept; the oldest go first",
+    read: read.integer(1, 10_000),
+  }),
 
   authMode: given({
     group: CLIENTS,
@@ -173,6 +167,13 @@ export const VARIABLES = {
     unset: "none",
     meaning: "path of a file with more of them, one a line or comma-separated",
     read: read.plainText,
+  }),
+  adminConsole: optional({
+    group: SERVICES,
+    unset: "on with RPC_TOKENS, off without",
+    meaning:
+      "the operators' console at /admin on the RPC port; on: also where the RPC API is open, to whoever reaches it",
+    read: read.oneOf("on", "off"),
   }),
   roomServiceUrl: optional({
     group: SERVICES,
@@ -221,39 +222,20 @@ export const VARIABLES = {
     read: read.bytes(64 * 1024, 1024 ** 5),
   }),
 
-  tlsCertFile: pem(
-    TLS,
-    certificateFile,
-    "certificate (PEM, with its chain) of the page and the WebSocket; unset: no TLS",
-  ),
-  tlsKeyFile: pem(TLS, keyFile, "its private key (PEM)"),
-  rpcTlsCertFile: pem(TLS, certificateFile, "certificate (PEM, with its chain) of the RPC API; unset: no TLS"),
-  rpcTlsKeyFile: pem(TLS, keyFile, "its private key (PEM)"),
-  rpcClientCaFile: pem(
-    TLS,
-    certificateFile,
-    "authorities (PEM) one of which must have signed the certificate of whoever calls; tokens count all the same",
-  ),
-  roomServiceCaFile: pem(
-    TLS,
-    certificateFile,
-    "authorities (PEM) an edge trusts to have signed the RoomServices' certificates, instead of the system's",
-  ),
-  roomServiceCertFile: pem(TLS, certificateFile, "certificate (PEM) an edge shows to RoomServices"),
-  roomServiceKeyFile: pem(TLS, keyFile, "its private key (PEM)"),
-  natsTlsCa: pem(
-    TLS,
-    certificateFile,
-    "file of authorities (PEM) trusted to have signed the NATS servers' certificates, instead of the system's",
-  ),
-  natsTlsCert: pem(TLS, certificateFile, "file of the certificate (PEM) shown to NATS servers"),
-  natsTlsKey: pem(TLS, keyFile, "file of its private key (PEM)"),
+  ...TLS_VARIABLES,
 
   edgeId: optional({
     group: PROCESS,
     unset: "random",
     meaning: "name of this edge, the same after a restart",
     read: read.matching(/^[A-Za-z0-9_.-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ . -"),
+  }),
+  edgeWorkers: given({
+    group: PROCESS,
+    default: "1",
+    meaning:
+      "edge processes that share EDGE_PORT; auto: one per core. Role edge only. Each has limits of its own: MAX_CONNECTIONS and the like count per worker",
+    read: read.processes,
   }),
   drainSeconds: optional({
     group: PROCESS,
@@ -268,12 +250,32 @@ export const VARIABLES = {
     meaning: "production refuses settings that are unsafe on the open internet",
     read: read.nodeEnv,
   }),
+  nodeOptions: optional({
+    group: PROCESS,
+    unset: "none",
+    meaning: "flags of Node itself; production refuses those that open a debugger",
+    read: read.plainText,
+  }),
+  nodeTlsRejectUnauthorized: optional({
+    group: PROCESS,
+    unset: "certificates are checked",
+    meaning: "Node's own; 0 believes every certificate, which production refuses",
+    read: read.plainText,
+  }),
   logLevel: given({
     group: PROCESS,
     default: "info",
     meaning: "least severe level that is logged",
     read: read.oneOf("trace", "debug", "info", "warn", "error", "fatal"),
   }),
+  configFile: optional({
+    group: PROCESS,
+    unset: "none",
+    meaning: "path of a file of these variables, one NAME=value a line; the environment wins over it, as does --config",
+    read: read.plainText,
+  }),
+
+  ...TRACING_VARIABLES,
 } satisfies Record<string, Variable<unknown>>;
 
 type Value<Row> = Row extends { readonly read: read.Reader<infer T> } ? T : never;

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
 import type { Scope } from "./auth.ts";
 import { SCOPES } from "./auth.ts";
 import { editDistance } from "./edit-distance.ts";
@@ -45,6 +46,20 @@ export function integer(min: number, max: number): Reader<number> {
     return value;
   };
 }
+
+/** How many processes: a number, or `auto` for as many as run at the same time on this machine. */
+export const processes: Reader<number> = (text) => {
+  if (text === "auto") return availableParallelism();
+  if (!/^\d{1,3}$/.test(text)) throw new BadValue("must be auto or a whole number from 1 to 128");
+  return integer(1, 128)(text);
+};
+
+/** A share from 0 to 1. */
+export const share: Reader<number> = (text) => {
+  const value = /^(\d{1,3}(\.\d{1,12})?|\.\d{1,12})$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= 1)) throw new BadValue("must be a number from 0 to 1");
+  return value;
+};
 
 const UNITS_MS: ReadonlyMap<string, number> = new Map([
   ["s", 1_000],
@@ -177,6 +192,21 @@ export function url(...protocols: readonly string[]): Reader<string> {
     return text.replace(/\/+$/, "");
   };
 }
+
+/** `name=value` between commas, values percent-encoded, as OpenTelemetry writes HTTP headers. Never repeats the text. */
+export const headers: Reader<Readonly<Record<string, string>>> = (text) => {
+  const header: Reader<readonly [string, string]> = (pair) => {
+    const [, name = "", encoded = ""] = /^\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*([\x21-\x7e]*)\s*$/.exec(pair) ?? [];
+    // Only what is one printable character each: anything else has no place in a header.
+    const value = encoded.replace(/%([2-7][\dA-Fa-f])/g, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    if (name === "" || /%(?![2-7])/.test(encoded) || value.includes("\x7f"))
+      throw new BadValue("must be name=value,name=value");
+    return [name.toLowerCase(), value];
+  };
+  return Object.fromEntries(list(header)(text));
+};
 
 /** A NATS server: nats://, tls://, ws:// or wss:// with host and port, or host and port alone. */
 export const natsServer: Reader<string> = (text) => url("nats", "tls")(text.includes("://") ? text : `nats://${text}`);

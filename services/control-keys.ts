@@ -16,6 +16,8 @@ export const controlKeys = {
     `client.${encodeToken(incarnation)}.${encodeToken(clientId)}`,
   /** EdgeLease: this run of an edge is alive; written by the edge itself. */
   lease: (incarnation: string): string => `lease.${encodeToken(incarnation)}`,
+  /** EdgeTraffic of admin_service.proto: what this run of an edge did lately; written by the edge itself. */
+  traffic: (incarnation: string): string => `traffic.${encodeToken(incarnation)}`,
   /** EdgeFence: this run of an edge was given up. */
   fence: (incarnation: string): string => `fence.${encodeToken(incarnation)}`,
   /** EdgeDrain: the clients of this run of an edge are sent elsewhere. */
@@ -28,6 +30,10 @@ export const controlKeys = {
   mute: (room: RoomId, uid: Uid): string => `mute.${encodeToken(room)}.${encodeToken(uid)}`,
   /** InvitationRecord: this user may enter this room. */
   invite: (room: RoomId, uid: Uid): string => `invite.${encodeToken(room)}.${encodeToken(uid)}`,
+  /** SnapshotRecord: the latest event of this key of this room's snapshot. */
+  snapshot: (room: RoomId, key: string): string => `snapshot.${encodeToken(room)}.${encodeToken(key)}`,
+  /** SnapshotCheckpoint: up to where of the log that is so. */
+  snapshotCheckpoint: "checkpoint.snapshots",
   /** AuditRecord: something a moderator or an operator did. */
   audit: (id: string): string => `audit.${encodeToken(id)}`,
   /** CursorRecord: up to where this user was given direct messages; written by edges. */
@@ -60,15 +66,16 @@ export type ControlKey =
       readonly clientId: string;
     }
   | { readonly kind: "client"; readonly incarnation: string; readonly clientId: string }
-  | { readonly kind: "lease" | "fence" | "drain" | "attachment"; readonly incarnation: string }
+  | { readonly kind: "lease" | "traffic" | "fence" | "drain" | "attachment"; readonly incarnation: string }
   | { readonly kind: "user" | "cursor"; readonly uid: Uid }
   | { readonly kind: "block"; readonly uid: Uid; readonly other: Uid }
   | { readonly kind: "ban" | "mute" | "invite"; readonly room: RoomId; readonly uid: Uid }
+  | { readonly kind: "snapshot"; readonly room: RoomId; readonly key: string }
   | { readonly kind: "audit"; readonly id: string }
   | { readonly kind: "revoked"; readonly subject: RevokedKey }
   | { readonly kind: "notice" };
 
-/** Takes a key apart; undefined for secrets and for kinds that this version does not know. */
+/** Takes a key apart; undefined for secrets, checkpoints and for kinds that this version does not know. */
 export function parseControlKey(key: string): ControlKey | undefined {
   const [kind, ...tokens] = key.split(".");
   const [first = "", second = "", third = "", fourth = ""] = tokens.map(decodeToken);
@@ -87,6 +94,7 @@ export function parseControlKey(key: string): ControlKey | undefined {
     case "client":
       return { kind, incarnation: first, clientId: second };
     case "lease":
+    case "traffic":
     case "fence":
     case "drain":
     case "attachment":
@@ -108,6 +116,10 @@ export function parseControlKey(key: string): ControlKey | undefined {
       const uid = parseUid(second);
       return room === undefined || uid === undefined ? undefined : { kind, room, uid };
     }
+    case "snapshot": {
+      const room = parseRoomId(first);
+      return room === undefined ? undefined : { kind, room, key: second };
+    }
     case "audit":
       return { kind, id: first };
     case "revoked": {
@@ -128,6 +140,7 @@ const TOKENS: ReadonlyMap<string, number> = new Map([
   ["entry", 4],
   ["client", 2],
   ["lease", 1],
+  ["traffic", 1],
   ["fence", 1],
   ["drain", 1],
   ["attachment", 1],
@@ -137,6 +150,7 @@ const TOKENS: ReadonlyMap<string, number> = new Map([
   ["ban", 2],
   ["mute", 2],
   ["invite", 2],
+  ["snapshot", 2],
   ["audit", 1],
   ["revoked", 2],
   ["notice", 0],

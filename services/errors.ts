@@ -34,6 +34,7 @@ export const REASONS = {
   too_old: { rpc: Code.OutOfRange, retryable: false },
   unknown_position: { rpc: Code.OutOfRange, retryable: false },
   slow_consumer: { rpc: Code.ResourceExhausted, retryable: true },
+  snapshot_full: { rpc: Code.ResourceExhausted, retryable: false },
 } as const satisfies Record<string, ReasonRow>;
 
 /** A frame's `code`. */

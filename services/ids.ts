@@ -14,6 +14,7 @@ const UID = /^[A-Za-z0-9_.@|-]{1,64}$/;
 const DIRECT = "direct:";
 const CUSTOM_TYPE = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/;
 const CUSTOM_TYPE_MAX = 64;
+const SNAPSHOT_KEY = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** Parses a room's id, direct conversations included. */
 export function parseRoomId(value: unknown): RoomId | undefined {
@@ -54,6 +55,11 @@ export const SERVICE_UID_PREFIX = "service|";
 /** True for a custom event's frame type, such as `table.result`. The dot keeps it apart from the server's own types. */
 export function isCustomType(value: string): boolean {
   return value.length <= CUSTOM_TYPE_MAX && CUSTOM_TYPE.test(value);
+}
+
+/** True for a key of a room's snapshot. */
+export function isSnapshotKey(value: string): boolean {
+  return SNAPSHOT_KEY.test(value);
 }
 
 /** True when `pattern`, a literal or a prefix ending in `*`, names the room. */

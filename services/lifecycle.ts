@@ -22,6 +22,7 @@ export class Lifecycle {
   readonly #stopMs: number;
   readonly #steps: { readonly name: string; readonly stop: StopStep }[] = [];
   #stopping: Promise<void> | undefined;
+  #failed = false;
 
   /** @param options.stopMs how long all steps together may take, in milliseconds. */
   constructor(options: { readonly log: Logger; readonly stopMs: number }) {
@@ -32,6 +33,11 @@ export class Lifecycle {
   /** True from the first call of stop. */
   get stopping(): boolean {
     return this.#stopping !== undefined;
+  }
+
+  /** True once a step has failed. */
+  get failed(): boolean {
+    return this.#failed;
   }
 
   /** Registers how to stop what was just started. */
@@ -52,6 +58,7 @@ export class Lifecycle {
         const done = await within(deadline - performance.now(), stop);
         if (!done) this.#log.warn({ step: name }, "did not stop in time");
       } catch (error) {
+        this.#failed = true;
         this.#log.error({ err: error, step: name }, "failed to stop");
       }
     }
@@ -59,7 +66,7 @@ export class Lifecycle {
 }
 
 /**
- * Ends the process when asked: SIGINT and SIGTERM stop and exit 0, a second one exits at once, and an error nobody
+ * Ends the process when asked: SIGINT and SIGTERM stop and exit 0 (1 when a step failed), a second one exits at once, and an error nobody
  * caught is logged, stops and exits 1, since what it left behind cannot be known.
  */
 export function handleSignals(options: {
@@ -72,7 +79,7 @@ export function handleSignals(options: {
   let firstSignal: number | undefined;
 
   const end = (code: number): void => {
-    void lifecycle.stop().then(() => host.exit(code));
+    void lifecycle.stop().then(() => host.exit(lifecycle.failed ? 1 : code));
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     host.on(signal, () => {

@@ -12,6 +12,9 @@ export const FIXED = {
   nameChars: 64,
   /** Largest JSON of a custom event, in bytes of UTF-8. */
   customEventBytes: 32 * 1024,
+  /** Keys of a room's snapshot, and bytes of JSON under them together. */
+  snapshotKeys: 16,
+  snapshotBytes: 256 * 1024,
   /** Most events in a history page or a recovery. */
   historyEvents: 300,
   /** Most bytes of stored events in a history page or a recovery. */
@@ -48,6 +51,12 @@ export const FIXED = {
   metadataValueChars: 1_024,
   /** Greatest slow mode, in milliseconds. */
   slowModeMs: 3_600_000,
+  /** Least, greatest and default time between two events of one snapshot key in a room that conflates, in milliseconds. */
+  conflationMinMs: 100,
+  conflationMaxMs: 10_000,
+  conflationMs: 1_000,
+  /** Bytes waiting for a client above which it counts as behind, in a room that tells such members less. */
+  behindBytes: 32 * 1024,
   /** Longest reason that a moderator or an operator gives, in characters. */
   reasonChars: 256,
   /** Longest ban or mute that ends by itself, in milliseconds: ten years. */
@@ -186,6 +195,13 @@ export const LIMIT_TABLE = {
     min: 1,
     max: 10_000_000,
     meaning: "members of a room without a capacity of its own; more are room_full",
+  },
+  maxSnapshotBytes: {
+    default: 268_435_456,
+    min: 262_144,
+    max: 8_589_934_592,
+    meaning:
+      "bytes of data in all rooms' snapshots together, which every RoomService keeps in memory; more are refused",
   },
   newConversationsPerMinute: {
     default: 10,

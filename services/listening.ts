@@ -13,6 +13,8 @@ export interface Listening {
   readonly page?: string;
   readonly websocket?: string;
   readonly rpc?: string;
+  /** The operators' console, when it is on. */
+  readonly console?: string;
   readonly ops: string;
   /** Directory of the embedded broker. */
   readonly dataDir?: string;
@@ -24,6 +26,8 @@ export interface Listening {
 /** Tells where everything is, once the ports are known. `dataDir` is absolute. */
 export function describeListening(config: Config, ports: Ports, dataDir: string): Listening {
   const edge = ports.edge === undefined ? undefined : authority(config.edgeHost, ports.edge);
+  const rpcTls = config.rpcTlsCertFile === undefined ? "" : "s";
+  const rpc = ports.rpc === undefined ? undefined : `http${rpcTls}://${authority(config.rpcHost, ports.rpc)}`;
   const edgeTls = config.tlsCertFile === undefined ? "" : "s";
   return {
     ...(edge !== undefined && {
@@ -31,9 +35,7 @@ export function describeListening(config: Config, ports: Ports, dataDir: string)
       websocket: `ws${edgeTls}://${edge}/ws`,
       auth: config.authMode,
     }),
-    ...(ports.rpc !== undefined && {
-      rpc: `http${config.rpcTlsCertFile === undefined ? "" : "s"}://${authority(config.rpcHost, ports.rpc)}`,
-    }),
+    ...(rpc !== undefined && { rpc, ...(config.adminConsole === "on" && { console: `${rpc}/admin` }) }),
     ops: `http://${authority(config.opsHost, ports.ops)}`,
     ...(config.natsUrl === undefined ? { dataDir } : { nats: config.natsUrl.map(withoutCredentials) }),
   };
@@ -45,6 +47,7 @@ export function banner(role: Role, listening: Listening): string {
     ["page", listening.page],
     ["WebSocket", listening.websocket],
     ["RPC", listening.rpc],
+    ["console", listening.console],
     ["health, metrics", listening.ops],
     ["data", listening.dataDir],
     ["NATS", listening.nats?.join(", ")],

@@ -1,14 +1,28 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { randomUUID } from "node:crypto";
+import {
+  type DestinationStream,
+  destination,
+  type Level,
+  type Logger,
+  type LoggerOptions,
+  levels,
+  pino,
+  stdTimeFunctions,
+} from "pino";
 import { prettyFactory } from "pino-pretty";
+import { LogSampler } from "./log-sampler.ts";
 
 export type { Logger } from "pino";
 
+/** From here on lines are of errors. */
+const ERROR_LEVEL = levels.values.error ?? Number.POSITIVE_INFINITY;
 /** Keys whose values never reach the log, at any of the first levels of an object. */
 const SECRET_KEYS = ["token", "tokens", "secret", "session", "password", "authorization", "cookie", "jwtSecret"];
 
 /**
  * Makes the logger of a process: JSON lines for machines, coloured lines for people. Secrets are removed by key, and
  * control characters are escaped in both forms, so that what a client sends cannot forge a line or command a terminal.
+ * Of many lines of one text the first of each second are written, and one says how many more there were (LogSampler).
  */
 export function createLog(options: {
   /** Least severe level that is written. */
@@ -21,16 +35,30 @@ export function createLog(options: {
   readonly output?: DestinationStream;
 }): Logger {
   const output = options.output ?? destination({ fd: 1, sync: true });
-  return pino(
-    {
-      level: options.level,
-      base: { ...options.fields },
-      timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: "[removed]" },
-    },
-    options.pretty === true ? forPeople(output) : forMachines(output),
-  );
+  const stream = options.pretty === true ? forPeople(output) : forMachines(output);
+  const settings: LoggerOptions = {
+    level: options.level,
+    base: { ...options.fields },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    mixin: (fields, level) => (level >= ERROR_LEVEL && !("correlationId" in fields) ? named() : {}),
+    redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: "[removed]" },
+  };
+  // What is said of lines that were left out is left out by no level and no sampling.
+  const summaries = pino({ ...settings, level: "trace" }, stream);
+  const sampler = new LogSampler({
+    onSuppressed: ({ level, message, count }) => summaries[level as Level]({ suppressed: count }, message),
+  });
+  const logMethod: NonNullable<LoggerOptions["hooks"]>["logMethod"] = function (args, method, level) {
+    const message = args.find((argument) => typeof argument === "string") ?? "";
+    if (sampler.admits(levels.labels[level] ?? "", message)) method.apply(this, args);
+  };
+  return pino({ ...settings, hooks: { logMethod } }, stream);
+}
+
+/** What an error is called that no caller was told of: every one can be asked about by a name of its own. */
+function named(): { correlationId: string } {
+  return { correlationId: randomUUID() };
 }
 
 /** Turns the level to `debug`, or back to what is configured: for a look at a process that runs. */

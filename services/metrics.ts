@@ -43,6 +43,14 @@ export class Metrics {
   );
   readonly outboxBytes = this.#gauge("outbox_bytes", "Bytes that wait for clients to read, all connections together.");
   readonly outboxOverflowsTotal = this.#counter("outbox_overflows_total", "Connections whose outbox was full.");
+  readonly conflatedTotal = this.#counter(
+    "conflated_total",
+    "Events that members of a room were not given since a newer one of the same snapshot key took their place.",
+  );
+  readonly ephemeralDroppedTotal = this.#counter(
+    "ephemeral_dropped_total",
+    "Frames of typing and presence that members who were behind were not given, by the room's overload policy.",
+  );
   readonly rateLimitedTotal = this.#counter(
     "rate_limited_total",
     "What came of clients that send too fast, by action: sockets paused, frames refused, connections closed.",
@@ -109,5 +117,30 @@ export class Metrics {
 
   #histogram(name: string, help: string, buckets: number[]): Histogram {
     return new Histogram({ name: `baccarat_${name}`, help, buckets, registers: [this.#registry] });
+  }
+}
+
+/** What the supervisor of workers counts. What they count is shown beside it, under a label `worker`. */
+export class SupervisorMetrics {
+  readonly #registry = new Registry();
+  readonly ready = this.#gauge("ready", "1 while /readyz is green, 0 while it is red.");
+  readonly workers = this.#gauge("workers", "Worker processes that run now.");
+  readonly workerRestartsTotal = new Counter({
+    name: "baccarat_worker_restarts_total",
+    help: "Workers that ended or hung and were started again.",
+    registers: [this.#registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** As Metrics.render. */
+  render(): Promise<{ readonly contentType: string; readonly text: string }> {
+    return this.#registry.metrics().then((text) => ({ contentType: this.#registry.contentType, text }));
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name: `baccarat_${name}`, help, registers: [this.#registry] });
   }
 }

@@ -1,10 +1,19 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isLoopback } from "./config-values.ts";
 import type { Metrics } from "./metrics.ts";
+import { hasLoopbackName, parseListenerUrl } from "./origin.ts";
 
 /** Tells why the process should get no new work; nothing when all is well. Must not throw. */
 export type Probe = () => readonly string[];
+
+/** Numbers as the server shows them: Metrics, or what stands for those of several processes. */
+export interface OpsMetrics {
+  readonly ready: Pick<Metrics["ready"], "set">;
+  /** Everything, in the text format of Prometheus. */
+  render(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
 
 /** The running server. */
 export interface OpsServer {
@@ -18,13 +27,15 @@ const ROUTES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz", "
 
 /**
  * Serves what operators and orchestrators ask for: /livez (the event loop turns), /readyz (503 with reasons while any
- * probe has some; warnings turn nothing red), /startupz (503 until everything was started once) and /metrics. It has a port of its own so that it is never reachable by clients.
+ * probe has some; warnings turn nothing red), /startupz (503 until everything was started once) and /metrics. It has a
+ * port of its own so that it is never reachable by clients. On loopback it answers to names of the loopback only, so that
+ * no web page reaches it by rebinding its own name.
  * @throws the system's error when the port cannot be bound.
  */
 export async function startOpsServer(options: {
   readonly host: string;
   readonly port: number;
-  readonly metrics: Metrics;
+  readonly metrics: OpsMetrics;
   readonly probes: readonly Probe[];
   /** What an operator should know, though the process takes work. Default: nothing. */
   readonly warnings?: readonly Probe[];
@@ -33,7 +44,7 @@ export async function startOpsServer(options: {
 }): Promise<OpsServer> {
   const server = createServer(
     { maxHeaderSize: 8_192, headersTimeout: 10_000, requestTimeout: 10_000 },
-    answer(options),
+    answer({ ...options, loopbackOnly: isLoopback(options.host) }),
   );
   server.listen(options.port, options.host);
   await once(server, "listening");
@@ -48,12 +59,13 @@ export async function startOpsServer(options: {
 }
 
 function answer(options: {
-  readonly metrics: Metrics;
+  readonly loopbackOnly: boolean;
+  readonly metrics: OpsMetrics;
   readonly probes: readonly Probe[];
   readonly warnings?: readonly Probe[];
   readonly started?: () => boolean;
 }): RequestListener {
-  const { metrics, probes, warnings = [], started = () => true } = options;
+  const { loopbackOnly, metrics, probes, warnings = [], started = () => true } = options;
   return (request, response) => {
     const reply = (status: number, contentType: string, body: string): void => {
       response.writeHead(status, {
@@ -65,6 +77,11 @@ function answer(options: {
     };
     const text = (status: number, body: string): void => reply(status, "text/plain; charset=utf-8", `${body}\n`);
 
+    const { host } = request.headers;
+    // Probes of HTTP/1.0 name no host; browsers always do.
+    if (loopbackOnly && host !== undefined && !isOwnName(host)) {
+      return text(421, "on loopback this answers as localhost, 127.0.0.1 or [::1] only");
+    }
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     if (!ROUTES.has(path)) return text(404, "not found; there are /livez, /readyz, /startupz and /metrics");
     if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET and HEAD");
@@ -83,6 +100,12 @@ function answer(options: {
   };
 }
 
-function ask(probes: readonly Probe[]): string[] {
+function isOwnName(host: string): boolean {
+  const url = parseListenerUrl("http", host);
+  return url !== undefined && hasLoopbackName(url);
+}
+
+/** What probes say, each thing once. */
+export function ask(probes: readonly Probe[]): string[] {
   return [...new Set(probes.flatMap((probe) => probe()))];
 }

@@ -1,12 +1,13 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Broker } from "../broker/broker.ts";
-import { type Event, EventSchema } from "../gen/baccarat/v1/event_pb.ts";
+import type { Broker, Published, PublishOptions } from "../broker/broker.ts";
+import { type Event, EventSchema, TraceContextSchema } from "../gen/baccarat/v1/event_pb.ts";
 import { authorize, type Principal, type RoomAccess, senderUid } from "./auth.ts";
 import { RoomError } from "./errors.ts";
-import { isCustomType } from "./ids.ts";
+import { isCustomType, isSnapshotKey, messageId } from "./ids.ts";
 import { characters, FIXED } from "./limits.ts";
+import { type Span, type Tracer, traced } from "./tracing.ts";
 
 /** What a sender wrote. */
 export interface MessageContent {
@@ -18,6 +19,18 @@ export interface MessageContent {
   /** Recipient when the room is a direct conversation, empty otherwise. */
   readonly toUid: string;
   /** The sender's name for this publish: a frame's client_msg_id or id, a request's idempotency_key. Empty: no dedupe. */
+  readonly key: string;
+}
+
+/** What a service publishes. */
+export interface CustomContent {
+  /** Type of the frame clients receive. */
+  readonly type: string;
+  /** JSON text. */
+  readonly dataJson: string;
+  /** Key of the room's snapshot under which it is kept; empty for none. */
+  readonly snapshotKey: string;
+  /** As in MessageContent. */
   readonly key: string;
 }
 
@@ -36,18 +49,28 @@ export interface PublishedEvent {
 export class Publisher {
   readonly #broker: Broker;
   readonly #now: () => number;
+  readonly #tracer: Tracer | undefined;
 
-  constructor(options: { broker: Broker; now?: () => number }) {
+  /** @param options.tracer default: nothing is traced. */
+  constructor(options: { broker: Broker; now?: () => number; tracer?: Tracer | undefined }) {
     this.#broker = options.broker;
     this.#now = options.now ?? Date.now;
+    this.#tracer = options.tracer;
   }
 
   /**
-   * Stores a message. `lane` keeps one sender's messages to a room in order (Broker.publish).
+   * Stores a message. `lane` keeps one sender's messages to a room in order (Broker.publish); `span` is what it is
+   * traced as a part of.
    * Throws synchronously what needs no broker, so that a caller may answer at once.
    * @throws RoomError permission_denied, not_a_member, muted, invalid_argument, message_too_large, unavailable.
    */
-  sendMessage(sender: Principal, access: RoomAccess, content: MessageContent, lane?: object): Promise<PublishedEvent> {
+  sendMessage(
+    sender: Principal,
+    access: RoomAccess,
+    content: MessageContent,
+    lane?: object,
+    span?: Span,
+  ): Promise<PublishedEvent> {
     const now = this.#now();
     authorize(sender, "publish", access, now);
     checkContent(content);
@@ -70,7 +93,7 @@ export class Publisher {
       },
     });
     const id = dedupeId(access.room, uid, content.key, content.message, content.imageUrl, content.from);
-    return this.#publish(access, event, id, lane);
+    return this.#publish(access, event, id, lane, span);
   }
 
   /**
@@ -80,8 +103,9 @@ export class Publisher {
   publishEvent(
     sender: Principal,
     access: RoomAccess,
-    custom: { type: string; dataJson: string; key: string },
+    custom: CustomContent,
     lane?: object,
+    span?: Span,
   ): Promise<PublishedEvent> {
     authorize(sender, "publish", access);
     if (!isCustomType(custom.type)) {
@@ -93,25 +117,34 @@ export class Publisher {
     if (Buffer.byteLength(custom.dataJson) > FIXED.customEventBytes) {
       throw new RoomError("message_too_large", `data is over ${FIXED.customEventBytes} bytes`);
     }
+    const { type, dataJson, snapshotKey } = custom;
+    if (snapshotKey !== "" && !isSnapshotKey(snapshotKey)) {
+      throw new RoomError("invalid_argument", "snapshot_key has 1 to 64 characters of A-Z a-z 0-9 _ . -", {
+        metadata: { field: "snapshot_key" },
+      });
+    }
     checkKey(custom.key);
     const byUid = senderUid(sender);
     const event = create(EventSchema, {
       roomId: access.room,
       sent: timestampFromMs(this.#now()),
-      body: { case: "customEvent", value: { type: custom.type, dataJson: custom.dataJson, byUid } },
+      body: { case: "customEvent", value: { type, dataJson, byUid, snapshotKey } },
     });
-    return this.#publish(access, event, dedupeId(access.room, byUid, custom.key, custom.type, custom.dataJson), lane);
+    // Without a snapshot key the id is what earlier versions make of the same event.
+    const content = snapshotKey === "" ? [type, dataJson] : [type, dataJson, snapshotKey];
+    const id = dedupeId(access.room, byUid, custom.key, ...content);
+    return this.#publish(access, event, id, lane, span);
   }
 
   /** Stores a deletion; the caller has checked that `seq` is a message `sender` may delete. @throws RoomError unavailable. */
-  deleteMessage(sender: Principal, access: RoomAccess, seq: number): Promise<PublishedEvent> {
+  deleteMessage(sender: Principal, access: RoomAccess, seq: number, span?: Span): Promise<PublishedEvent> {
     const byUid = senderUid(sender);
     const event = create(EventSchema, {
       roomId: access.room,
       sent: timestampFromMs(this.#now()),
       body: { case: "deletion", value: { deletedSeq: BigInt(seq), byUid } },
     });
-    return this.#publish(access, event, dedupeId(access.room, "", `delete ${seq}`), undefined);
+    return this.#publish(access, event, dedupeId(access.room, "", `delete ${seq}`), undefined, span);
   }
 
   async #publish(
@@ -119,9 +152,33 @@ export class Publisher {
     event: Event,
     id: string | undefined,
     lane: object | undefined,
+    span: Span | undefined,
   ): Promise<PublishedEvent> {
-    const published = await this.#broker.publish(access.room, event, { dedupeId: id, lane });
+    const options = { dedupeId: id, lane };
+    const storing = this.#tracer
+      ? this.#traced(this.#tracer, access, event, options, span)
+      : this.#broker.publish(access.room, event, options);
+    const published = await storing;
     return { event, seq: published.seq, duplicate: published.duplicate };
+  }
+
+  /** The event carries the publish's span to every edge, as the parent of its delivery there. */
+  #traced(
+    tracer: Tracer,
+    { room }: RoomAccess,
+    event: Event,
+    options: PublishOptions,
+    parent: Span | undefined,
+  ): Promise<Published> {
+    const attributes = { "messaging.operation.type": "send", "baccarat.room_id": room };
+    const publish = tracer.begin("publish", { kind: "producer", parent, attributes });
+    if (publish.context) event.trace = create(TraceContextSchema, publish.context);
+    const store = tracer.begin("store", { kind: "client", parent: publish });
+    const found = ({ seq, duplicate }: Published) => ({
+      "messaging.message.id": messageId(this.#broker.epoch, seq),
+      "baccarat.duplicate": duplicate,
+    });
+    return traced(publish, traced(store, this.#broker.publish(room, event, options)), found);
   }
 }
 
@@ -131,9 +188,7 @@ export class Publisher {
  */
 export function dedupeId(room: string, uid: string, key: string, ...content: readonly string[]): string | undefined {
   if (key === "") return undefined;
-  return createHash("sha256")
-    .update(JSON.stringify([room, uid, key, content]))
-    .digest("base64url");
+  return hash("sha256", JSON.stringify([room, uid, key, content]), "base64url");
 }
 
 function checkContent(content: MessageContent): void {

@@ -4,6 +4,7 @@ import {
   createRemoteJWKSet,
   errors,
   type FlattenedJWSInput,
+  type JSONWebKeySet,
   type JWKSCacheInput,
   type JWSHeaderParameters,
   type JWTPayload,
@@ -58,6 +59,8 @@ const ASYMMETRIC = [
   "EdDSA",
   "Ed25519",
 ];
+/** How long an issuer that could not be reached is not asked again, while there are keys, in milliseconds. */
+const RETRY_MS = 10_000;
 const MAX_TOKEN_BYTES = 8 * 1024;
 const MAX_TOKEN_ID_CHARS = 128;
 /** The end of the year 9999 in seconds: what a timestamp of Protobuf can say at most. */
@@ -71,9 +74,11 @@ const MAX_PATTERN_CHARS = 128;
  */
 export class TokenVerifier {
   readonly #verify: (token: string) => Promise<JWTPayload>;
+  readonly #now: () => number;
 
   constructor(options: TokenVerifierOptions) {
     const { key, issuer, audience, now } = options;
+    this.#now = now ?? Date.now;
     const base = (): JWTVerifyOptions => ({
       ...(issuer === undefined ? {} : { issuer }),
       ...(audience === undefined ? {} : { audience }),
@@ -95,7 +100,7 @@ export class TokenVerifier {
   async verify(token: string): Promise<VerifiedToken> {
     if (token.length > MAX_TOKEN_BYTES) throw refused("the token is too large");
     try {
-      return read(await this.#verify(token));
+      return read(await this.#verify(token), this.#now());
     } catch (error) {
       if (error instanceof RoomError) throw error;
       if (error instanceof KeysUnavailable) {
@@ -116,30 +121,59 @@ export function isTokenId(text: string): boolean {
 
 class KeysUnavailable extends Error {}
 
-/** The issuer's keys: fetched once for all who wait, cached, and used on from the cache while the issuer cannot be reached. */
+/**
+ * The issuer's keys: fetched once for all who wait, cached, and used on from the cache while the issuer cannot be reached.
+ * A key that is not among them is looked for at the issuer, at most every 30 s.
+ */
 class KeySet {
   readonly #cache: JWKSCacheInput = {};
   readonly #remote: ReturnType<typeof createRemoteJWKSet>;
+  /** Until when the issuer is not asked, by performance.now(). */
+  #restUntil = 0;
 
   constructor(url: URL) {
     this.#remote = createRemoteJWKSet(url, { [jwksCache]: this.#cache, timeoutDuration: FIXED.requestMs });
   }
 
   async resolve(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
+    const known = "jwks" in this.#cache ? this.#cache.jwks : undefined;
+    // Or every login would wait for an issuer that does not answer.
+    if (known && performance.now() < this.#restUntil) return await findKey(known, header, token);
     try {
       return await this.#remote(header, token);
     } catch (error) {
       // A key that is not in the set is the token's fault; anything else is the fetch's.
-      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      if ("jwks" in this.#cache && this.#cache.jwks) return await createLocalJWKSet(this.#cache.jwks)(header, token);
-      throw new KeysUnavailable("no keys were ever fetched", { cause: error });
+      if (isNoMatch(error)) throw error;
+      if (known === undefined) throw new KeysUnavailable("no keys were ever fetched", { cause: error });
+      this.#restUntil = performance.now() + RETRY_MS;
+      return await findKey(known, header, token);
     }
   }
 }
 
-function read(claims: JWTPayload): VerifiedToken {
+/** @throws KeysUnavailable for a key that is not among those known: it may be a new one, which only the issuer could tell. */
+async function findKey(
+  known: JSONWebKeySet,
+  header: JWSHeaderParameters,
+  token: FlattenedJWSInput,
+): Promise<CryptoKey> {
+  try {
+    return await createLocalJWKSet(known)(header, token);
+  } catch (error) {
+    throw isNoMatch(error) ? new KeysUnavailable("a key cannot be looked for", { cause: error }) : error;
+  }
+}
+
+function isNoMatch(error: unknown): boolean {
+  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys;
+}
+
+function read(claims: JWTPayload, now: number): VerifiedToken {
   const uid = parseUid(claims.sub);
   if (uid === undefined || uid.startsWith(SERVICE_UID_PREFIX)) throw refused("the token's sub is no valid uid");
+  const issuedAtMs = milliseconds(claims, "iat");
+  // One from the future would outlive every revocation until then.
+  if (issuedAtMs > now + LEEWAY_MS) throw refused("the token's iat is wrong");
   const name = text(claims, "name") || uid;
   return {
     user: {
@@ -152,7 +186,7 @@ function read(claims: JWTPayload): VerifiedToken {
       rooms: patterns(claims, "rooms"),
     },
     tokenId: tokenId(claims.jti),
-    issuedAtMs: milliseconds(claims, "iat"),
+    issuedAtMs,
     expiresAtMs: milliseconds(claims, "exp"),
   };
 }

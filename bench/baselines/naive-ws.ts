@@ -1,7 +1,7 @@
 import { WebSocket, WebSocketServer } from "ws";
-import { newMessage, roomOf } from "./frames.ts";
+import { ack, newMessage, roomOf, type Said } from "./frames.ts";
 
-/** What everyone writes first: one loop over the room's clients, one `send` each. */
+/** What everyone writes first: one loop over the room's clients, one `send` each. Nothing is stored. */
 const rooms = new Map<string, Set<WebSocket>>();
 const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false, maxPayload: 65_536 });
 
@@ -10,12 +10,14 @@ server.on("connection", (client, request) => {
   const room = rooms.get(name) ?? new Set();
   rooms.set(name, room);
   room.add(client);
-  client.on("close", () => room.delete(client));
+  client.on("close", () => {
+    if (room.delete(client) && room.size === 0) rooms.delete(name);
+  });
   client.on("message", (data) => {
-    const frame = JSON.parse(data.toString()) as { id: string; payload: { message: string } };
-    const text = newMessage(name, frame.payload.message);
+    const { id, payload } = JSON.parse(data.toString()) as Said;
+    const text = newMessage(name, payload.message, id);
     for (const member of room) if (member.readyState === WebSocket.OPEN) member.send(text);
-    client.send(JSON.stringify({ type: "ack", id: frame.id, payload: {} }));
+    client.send(ack(name, id));
   });
   client.send('{"type":"room_joined"}');
 });

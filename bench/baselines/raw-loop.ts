@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { WebSocketServer } from "ws";
-import { newMessage, roomOf } from "./frames.ts";
+import { ack, newMessage, roomOf, type Said } from "./frames.ts";
 
 /** A frame built once and written to each client's socket, at once: what Node can do without waiting for a second message. */
 const rooms = new Map<string, Set<Socket>>();
@@ -8,15 +8,16 @@ const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDefla
 
 server.on("connection", (client, request) => {
   const name = roomOf(request.url);
+  const { socket } = request;
   const room = rooms.get(name) ?? new Set();
   rooms.set(name, room);
-  room.add(request.socket);
-  client.on("close", () => room.delete(request.socket));
+  room.add(socket);
+  client.on("close", () => room.delete(socket));
   client.on("message", (data) => {
-    const frame = JSON.parse(data.toString()) as { id: string; payload: { message: string } };
-    const bytes = textFrame(newMessage(name, frame.payload.message));
-    for (const socket of room) socket.write(bytes);
-    request.socket.write(textFrame(JSON.stringify({ type: "ack", id: frame.id, payload: {} })));
+    const { id, payload } = JSON.parse(data.toString()) as Said;
+    const bytes = textFrame(newMessage(name, payload.message, id));
+    for (const member of room) member.write(bytes);
+    socket.write(textFrame(ack(name, id)));
   });
   client.send('{"type":"room_joined"}');
 });

@@ -1,108 +1,112 @@
-import { connectAll, type RawClient } from "../raw-client.ts";
-import type { Server } from "../servers.ts";
+import { enterAll } from "../entrance.ts";
+import { median, type Plan } from "../measure.ts";
+import { withNats } from "../nats.ts";
+import type { RawClient } from "../raw-client.ts";
+import type { Outcome } from "../report.ts";
+import { type Product, product } from "../servers.ts";
 
-/** How long reads took, in milliseconds. */
-export interface Reads {
-  readonly coldP50: number;
-  readonly hotP50: number;
-  /** A thousand clients, each resuming in its own room. */
-  readonly resumeAllMs: number;
+const LANES = 64;
+const NO_ROOM = { path: "/ws?room_id=", greetings: 1 };
+
+/** How large the log is, and how often it is read. */
+interface Size {
+  readonly rooms: number;
+  readonly perRoom: number;
+  readonly coldReads: number;
+  readonly hotReads: number;
+  readonly resumed: number;
 }
 
-/** Fills `rooms` rooms with `perRoom` messages each, over the edge. */
-export async function fill(server: Server, rooms: number, perRoom: number): Promise<void> {
-  const lanes = 64;
-  const clients = await connectAll(
-    server.port,
-    Array.from({ length: lanes }, () => ({ path: "/ws?room_id=", frames: 1 })),
-  );
+const FULL: Size = { rooms: 10_000, perRoom: 100, coldReads: 200, hotReads: 500, resumed: 1_000 };
+const QUICK: Size = { rooms: 100, perRoom: 20, coldReads: 20, hotReads: 20, resumed: 50 };
+
+/** Reading the past of rooms in a large log, on NATS. */
+export async function historyCase(plan: Plan): Promise<Outcome> {
+  const size = plan.quick ? QUICK : FULL;
+  return await withNats(1, async (nats) => {
+    const env = { NATS_URL: nats.urls.join(",") };
+    const filling = await product({ env, pinned: false });
+    await fill(filling, size);
+    await filling.stop();
+    const server = await product({ env, pinned: false });
+    const { cold, hot, epoch } = await read(server, size);
+    const resumeMs = await resumeAll(server, size, epoch);
+    await server.stop();
+    const rows = [
+      { what: "last 50 of a random room nobody is in, p50", ms: median(cold) },
+      { what: "last 50 of a room the edge hosts, p50", ms: median(hot) },
+      { what: `${size.resumed.toLocaleString("en")} clients resume, each in its own room`, ms: resumeMs },
+    ];
+    const total = (size.rooms * size.perRoom).toLocaleString("en");
+    const title = `${total} messages in ${size.rooms.toLocaleString("en")} rooms, one process on NATS`;
+    const figures = [
+      { name: "last 50 of a cold room, p50", value: median(cold), unit: "ms" },
+      { name: "last 50 of a hot room, p50", value: median(hot), unit: "ms" },
+    ];
+    return { tables: [{ title, columns: { what: "text", ms: "decimal" }, rows }], figures };
+  });
+}
+
+async function fill(server: Product, { rooms, perRoom }: Size): Promise<void> {
+  const clients = await enterAll(server.port, Array(Math.min(LANES, rooms)).fill(NO_ROOM));
   await Promise.all(
     clients.map(async (client, lane) => {
-      for (let room = lane; room < rooms; room += lanes) {
-        await ask(client, "join_room", { room_id: `h-${room}` });
-        await Promise.all(Array.from({ length: perRoom }, (_, count) => count)).then((counts) =>
-          pipeline(client, room, counts),
-        );
-        await ask(client, "leave_room", { room_id: `h-${room}` });
+      for (let room = lane; room < rooms; room += clients.length) {
+        await client.ask("join_room", { room_id: `h-${room}` });
+        await sayMany(client, `h-${room}`, perRoom);
+        await client.ask("leave_room", { room_id: `h-${room}` });
       }
       client.close();
     }),
   );
 }
 
-/** Reads the latest 50 events of random rooms that no edge hosts (cold) and of one that it does (hot), then resumes everywhere. */
-export async function reads(server: Server, rooms: number): Promise<Reads> {
-  const [client] = await connectAll(server.port, [{ path: "/ws?room_id=", frames: 1 }]);
-  if (!client) throw new Error("the client could not connect");
-  const cold: number[] = [];
-  for (let count = 0; count < 200; count++) {
-    const room = `h-${Math.floor(Math.random() * rooms)}`;
-    const at = performance.now();
-    await ask(client, "join_room", { room_id: room, history: 50 });
-    cold.push(performance.now() - at);
-    await ask(client, "leave_room", { room_id: room });
-  }
-  await ask(client, "join_room", { room_id: "h-0", history: 50 });
-  const hot: number[] = [];
-  for (let count = 0; count < 500; count++) {
-    const at = performance.now();
-    await ask(client, "get_history", { room_id: "h-0", limit: 50 });
-    hot.push(performance.now() - at);
-  }
-  const epoch = /"epoch":"([^"]+)"/.exec(await ask(client, "get_history", { room_id: "h-0", limit: 1 }))?.[1] ?? "";
-  client.close();
-  return { coldP50: median(cold), hotP50: median(hot), resumeAllMs: await resumeAll(server, rooms, epoch) };
+async function sayMany(client: RawClient, room_id: string, count: number): Promise<void> {
+  let missing = count;
+  const acknowledged = client.next((text) => text.startsWith('{"type":"ack"') && --missing === 0);
+  const message = "x".repeat(100);
+  const say = (_: unknown, index: number): string =>
+    JSON.stringify({ type: "send_message", id: `${index}`, payload: { room_id, message: `${message}${index}` } });
+  client.send(...Array.from({ length: count }, say));
+  await acknowledged;
 }
 
-async function resumeAll(server: Server, rooms: number, epoch: string): Promise<number> {
-  const clients = await connectAll(
-    server.port,
-    Array.from({ length: 1_000 }, () => ({ path: "/ws?room_id=", frames: 1 })),
-  );
+async function read(
+  server: Product,
+  { rooms, coldReads, hotReads }: Size,
+): Promise<{ cold: number[]; hot: number[]; epoch: string }> {
+  const [client] = await enterAll(server.port, [NO_ROOM]);
+  if (!client) throw new Error("the client could not connect");
+  const cold: number[] = [];
+  for (let count = 0; count < coldReads; count++) {
+    const room_id = `h-${Math.floor(Math.random() * rooms)}`;
+    const at = performance.now();
+    await client.ask("join_room", { room_id, history: 50 });
+    cold.push(performance.now() - at);
+    await client.ask("leave_room", { room_id });
+  }
+  const joined = await client.ask("join_room", { room_id: "h-0", history: 50 });
+  const hot: number[] = [];
+  for (let count = 0; count < hotReads; count++) {
+    const at = performance.now();
+    await client.ask("get_history", { room_id: "h-0", limit: 50 });
+    hot.push(performance.now() - at);
+  }
+  client.close();
+  return { cold, hot, epoch: /"epoch":"([^"]+)"/.exec(joined)?.[1] ?? "" };
+}
+
+/** Milliseconds until everybody, each in a room of its own, has all that was ever said in it. */
+async function resumeAll(server: Product, { rooms, resumed }: Size, epoch: string): Promise<number> {
+  const clients = await enterAll(server.port, Array(resumed).fill(NO_ROOM));
   const at = performance.now();
   const answers = await Promise.all(
-    clients.map((client, index) => {
-      const room = `h-${(index * 7) % rooms}`;
-      return ask(client, "get_history", { room_id: room, limit: 10 }).then(() =>
-        ask(client, "join_room", { room_id: room, history: 10, since: { epoch, seq: 0 } }),
-      );
-    }),
+    clients.map((client, index) =>
+      client.ask("join_room", { room_id: `h-${(index * 7) % rooms}`, history: 10, since: { epoch, seq: 0 } }),
+    ),
   );
   const elapsed = performance.now() - at;
   for (const client of clients) client.close();
   if (!answers.every((answer) => answer.includes('"room_joined"'))) throw new Error("a client could not resume");
   return elapsed;
 }
-
-let lastId = 0;
-
-async function ask(client: RawClient, type: string, payload: object): Promise<string> {
-  const id = `q${++lastId}`;
-  const answer = client.next((text) => text.includes(`"id":"${id}"`));
-  client.send(JSON.stringify({ type, id, payload }));
-  return await answer;
-}
-
-function pipeline(client: RawClient, room: number, counts: readonly number[]): Promise<void> {
-  return new Promise((resolve) => {
-    let acks = 0;
-    client.onText = (text) => {
-      if (!text.startsWith('{"type":"ack"') || ++acks < counts.length) return;
-      client.onText = undefined;
-      resolve();
-    };
-    const text = "x".repeat(100);
-    for (const count of counts) {
-      client.send(
-        JSON.stringify({
-          type: "send_message",
-          id: `p${count}`,
-          payload: { room_id: `h-${room}`, message: `${text}${count}` },
-        }),
-      );
-    }
-  });
-}
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;

@@ -1,56 +1,64 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { connectAll, type RawClient } from "../raw-client.ts";
-import type { Server } from "../servers.ts";
+import { enterAll } from "../entrance.ts";
+import { interleave, medianOf, type Plan } from "../measure.ts";
+import { withNats } from "../nats.ts";
+import { type Figure, LOAD_CPU, type Outcome } from "../report.ts";
+import { baseline, product, type Server } from "../servers.ts";
+import { type Acks, talk } from "../talker.ts";
 
-/** Acknowledged publishes per second of `clients` connections, each alone in its room with `inFlight` under way. */
-export async function ingest(server: Server, clients: number, inFlight: number, seconds: number): Promise<number> {
-  const entrances = Array.from({ length: clients }, (_, index) => server.enter(`ingest-${index}`));
-  const connected = await connectAll(server.port, entrances);
-  let acks = 0;
-  let running = true;
-  const text = "x".repeat(200);
-  const talk = (client: RawClient): void => {
-    let sent = 0;
-    client.onText = (frame) => {
-      if (!frame.startsWith('{"type":"ack"')) return;
-      acks++;
-      if (running) client.send(server.say(text, ++sent));
+const CLIENTS = 64;
+const IN_FLIGHT = 16;
+const COLUMNS = {
+  server: "text",
+  "acks/s": "count",
+  "× naive-ws": "decimal",
+  "µs each": "decimal",
+  [LOAD_CPU]: "percent",
+} as const;
+
+/** Publishes that are acknowledged once they are stored: by the embedded engine, and by NATS. naive-ws stores nothing. */
+export async function ingestCase(plan: Plan): Promise<Outcome> {
+  return await withNats(1, async (nats) => {
+    const env = { NATS_URL: nats.urls.join(",") };
+    const room = await product({ env, args: ["--role=room"], pinned: false });
+    const edgeEnv = { ...env, ROOM_SERVICE_URL: room.rpc };
+    const servers = [
+      await product({ name: "product, embedded" }),
+      await product({ name: "product, NATS", env: edgeEnv, args: ["--role=edge"] }),
+      await baseline("naive-ws"),
+    ];
+    const rounds = await interleave(servers, plan.rounds, (server) => ingest(server, plan.seconds));
+    for (const server of [...servers, room]) await server.stop();
+    const rate = (name: string): number => medianOf(rounds, name, (one) => one.perSecond);
+    const rows = servers.map(({ name }) => ({
+      server: name,
+      "acks/s": rate(name),
+      "× naive-ws": rate(name) / rate("naive-ws"),
+      "µs each": medianOf(rounds, name, (one) => one.micros),
+      [LOAD_CPU]: medianOf(rounds, name, (one) => one.loadCpu),
+    }));
+    const figure = (name: string, atLeast: number): Figure => ({
+      name: `acknowledged publishes, ${name}`,
+      value: rate(name),
+      unit: "per second",
+      atLeast,
+    });
+    const title = `Acknowledged publishes, ${CLIENTS} connections × ${IN_FLIGHT} in flight`;
+    return {
+      tables: [{ title, columns: COLUMNS, rows }],
+      figures: [figure("product, embedded", 30_000), figure("product, NATS", 25_000)],
     };
-    for (let index = 0; index < inFlight; index++) client.send(server.say(text, ++sent));
-  };
-  for (const client of connected) talk(client);
-  await pause(500);
-  const [from, at] = [acks, performance.now()];
-  await pause(seconds * 1_000);
-  const rate = (acks - from) / ((performance.now() - at) / 1_000);
-  running = false;
-  for (const client of connected) client.close();
-  return rate;
+  });
 }
 
-/** Connections per second that are accepted and joined, `concurrent` at a time, in rooms of ten. */
-export async function joins(server: Server, concurrent: number, seconds: number): Promise<number> {
-  let joined = 0;
-  const until = performance.now() + seconds * 1_000;
-  const loop = async (lane: number): Promise<void> => {
-    for (let count = 0; performance.now() < until; count++) {
-      const [client] = await connectAll(server.port, [server.enter(`join-${lane}-${Math.floor(count / 10)}`)]);
-      joined++;
-      client?.close();
-    }
-  };
-  const at = performance.now();
-  await Promise.all(Array.from({ length: concurrent }, (_, lane) => loop(lane)));
-  return joined / ((performance.now() - at) / 1_000);
-}
-
-/** Bytes of the server's memory per idle joined connection. */
-export async function idle(server: Server, connections: number): Promise<number> {
-  const before = server.rss();
-  const entrances = Array.from({ length: connections }, (_, index) => server.enter(`idle-${index % 1_000}`));
-  const clients = await connectAll(server.port, entrances);
-  await pause(3_000);
-  const bytes = (server.rss() - before) / connections;
+/** Every client is alone in its room. */
+async function ingest(server: Server, seconds: number): Promise<Acks> {
+  const rooms = Array.from({ length: CLIENTS }, (_, index) => `ingest-${index}`);
+  const clients = await enterAll(
+    server.port,
+    rooms.map((room) => server.enter(room)),
+  );
+  const talkers = clients.map((client, index) => ({ client, rooms: rooms.slice(index, index + 1) }));
+  const acks = await talk(server, talkers, { inFlight: IN_FLIGHT, seconds });
   for (const client of clients) client.close();
-  return bytes;
+  return acks;
 }

@@ -54,6 +54,8 @@ export class RoomClient extends Emitter<RoomClientEvents> {
   readonly #options: RoomClientOptions;
   readonly #link: Link;
   readonly #rooms = new Map<string, Room>();
+  /** First joins under way. */
+  readonly #joins = new Map<string, Promise<{ room: Room; events: readonly RoomEvent[] }>>();
   #session: string | undefined;
   #self: Self | undefined;
   #state: ConnectionState = { name: "connecting" };
@@ -114,15 +116,20 @@ export class RoomClient extends Emitter<RoomClientEvents> {
     options: { history?: number } = {},
   ): Promise<{ room: Room; events: readonly RoomEvent[] }> {
     const known = this.#rooms.get(roomId);
-    if (known) return { room: known, events: [] };
-    const room = this.#room(roomId, options.history ?? 0);
+    if (known) return this.#joins.get(roomId) ?? { room: known, events: [] };
+    const joining = this.#join(this.#room(roomId, options.history ?? 0));
+    this.#joins.set(roomId, joining);
+    return joining.finally(() => this.#joins.delete(roomId));
+  }
+
+  async #join(room: Room): Promise<{ room: Room; events: readonly RoomEvent[] }> {
     for (;;) {
       try {
         await this.#untilLive();
         return { room, events: await room.enter() };
       } catch (error) {
         if (!(error instanceof RoomClientError) || !WAITED_OUT.has(error.code) || this.#state.name === "closed") {
-          this.#rooms.delete(roomId);
+          this.#rooms.delete(room.id);
           throw error;
         }
         if (this.#link.live) await pause(error.retryAfterMs || REJOIN_MS);
@@ -136,7 +143,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
     if (self === undefined)
       throw new RoomClientError("closed", "who this client is is known after the first connection");
     const id = self < uid ? `direct:${self}:${uid}` : `direct:${uid}:${self}`;
-    return this.#rooms.get(id) ?? this.#room(id, 0, uid);
+    return this.#rooms.get(id) ?? this.#room(id, CONVERSATION_EVENTS, uid);
   }
 
   /** The user's conversations, latest first. */
@@ -154,6 +161,14 @@ export class RoomClient extends Emitter<RoomClientEvents> {
   }
   async unblock(uid: string): Promise<void> {
     await this.#link.request("unblock_user", { uid });
+  }
+
+  /**
+   * The server's clock when it answered, in milliseconds since the epoch: for countdowns, since the device's may be wrong.
+   * @throws RoomClientError `closed` or `timeout`.
+   */
+  async serverTime(): Promise<number> {
+    return Date.parse(String((await this.#link.request("ping", {})).payload.time));
   }
 
   /** Tries to connect now instead of at the end of the wait; does nothing while connected. */
@@ -225,7 +240,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
   #reenter(room: Room): void {
     // The first join is awaited by join(), which tries again itself; a refusal of a later one is told as `left`.
     // Conversations are caught up by the server after `welcome`, but for what that leaves.
-    if (!this.#behind.has(room) && (room.withUid !== undefined || !room.entered)) return;
+    if (!this.#behind.has(room) && !room.reloading && (room.withUid !== undefined || !room.entered)) return;
     room.enter().then(
       () => room.joined && this.#behind.delete(room),
       (error: Error) => this.emit("error", error),
@@ -260,7 +275,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
           .split(":")
           .find((uid) => uid !== self)
       : undefined;
-    return other === undefined ? undefined : this.#room(roomId, 0, other);
+    return other === undefined ? undefined : this.#room(roomId, CONVERSATION_EVENTS, other);
   }
 
   #room(roomId: string, history: number, withUid?: string): Room {
@@ -275,6 +290,7 @@ export class RoomClient extends Emitter<RoomClientEvents> {
           this.#rooms.delete(gone.id);
           this.#behind.delete(gone);
         },
+        uid: () => this.#self?.uid ?? "",
         epoch: () => this.#epoch,
         report: (error) => this.emit("error", error),
       },
@@ -355,5 +371,7 @@ function pause(ms: number): Promise<void> {
 /** Refusals of a join that pass by themselves; a full room is the application's to decide about. */
 const WAITED_OUT: ReadonlySet<ErrorCode> = new Set(["closed", "timeout", "unavailable", "rate_limited"]);
 const REJOIN_MS = 1_000;
+/** Latest events told with a conversation's `reset`. */
+const CONVERSATION_EVENTS = 50;
 const REFRESH_BEFORE_MS = 30_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

@@ -11,6 +11,7 @@ export class Lane {
   readonly #queue: Outgoing[] = [];
   readonly #options: LaneOptions;
   #busy = false;
+  #closed: RoomClientError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LaneOptions) {
@@ -24,6 +25,7 @@ export class Lane {
 
   /** Queues a message. Resolves with the `ack`. @throws RoomClientError the server's refusal, or `timeout`, `closed`. */
   push(payload: Record<string, unknown>, id: string = randomId()): Promise<Frame> {
+    if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
       this.#queue.push({ id, payload, resolve, reject, firstTryAt: undefined, tries: 0 });
       this.flush();
@@ -44,8 +46,9 @@ export class Lane {
     );
   }
 
-  /** Fails everything that waits. */
+  /** Fails everything that waits, and all that comes later. */
   close(error: RoomClientError): void {
+    this.#closed = error;
     clearTimeout(this.#timer);
     for (const outgoing of this.#queue.splice(0)) outgoing.reject(error);
   }

@@ -1,42 +1,24 @@
 import { Emitter } from "./emitter.ts";
 import { Lane } from "./lane.ts";
+import type { RoomEvents } from "./room-events.ts";
+import { Roster } from "./roster.ts";
+import { Snapshot } from "./snapshot.ts";
+import { Standing } from "./standing.ts";
 import type {
   CustomEvent,
   HistoryPage,
   Member,
   MembersPage,
   Message,
-  MessageDeleted,
   ModerationOptions,
   MuteChange,
   Position,
-  Presence,
   RoomEvent,
   RoomSettings,
   TimedModerationOptions,
 } from "./types.ts";
 import { RoomClientError } from "./types.ts";
 import { camel, type Frame, type RoomJoined, readEvent } from "./wire.ts";
-
-/** What a room tells. `event` is every stored event in order; the three after it are the same by kind. */
-export interface RoomEvents {
-  event: RoomEvent;
-  message: Message;
-  deleted: MessageDeleted;
-  custom: CustomEvent;
-  presence: Presence;
-  typing: Member;
-  /** The room's settings changed. */
-  updated: RoomSettings;
-  /** A user was muted, or may write again. */
-  muted: MuteChange;
-  /** After a reconnect: everything missed was delivered, `count` events. */
-  recovered: { readonly count: number };
-  /** Continuity was lost: forget what is shown, `events` are the latest. `reason` as the server gave it. */
-  reset: { readonly reason: string; readonly events: readonly RoomEvent[] };
-  /** The room is gone for this client: kicked, banned, room_deleted, or the error that refused to let it back in. */
-  left: { readonly reason: string; readonly by: string };
-}
 
 /** What a room needs from its client. */
 export interface RoomContext {
@@ -46,6 +28,8 @@ export interface RoomContext {
   readonly admit: () => void;
   readonly random: () => number;
   readonly forget: (room: Room) => void;
+  /** This client's user; empty before the first connection. */
+  readonly uid: () => string;
   /** Epoch of the log this connection reads. */
   readonly epoch: () => string;
   /** Hears a failure that no call waits for. */
@@ -62,6 +46,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly withUid: string | undefined;
   readonly #context: RoomContext;
   readonly #lane: Lane;
+  readonly #snapshot = new Snapshot();
   readonly #history: number;
   #position: Position | undefined;
   /** The server has this connection in the room. */
@@ -70,10 +55,11 @@ export class Room extends Emitter<RoomEvents> {
   #entered = false;
   /** Latest event that came while a join was under way. */
   #overheard = 0;
+  /** Why the latest events are to be loaded anew, until they are; empty: they are not. */
   #lostBy = "";
   #joining: Promise<readonly RoomEvent[]> | undefined;
-  #count = 0;
-  #members: readonly Member[] = [];
+  readonly #roster = new Roster();
+  readonly #standing: Standing;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: string, context: RoomContext, options: { history: number; withUid?: string | undefined }) {
@@ -82,6 +68,7 @@ export class Room extends Emitter<RoomEvents> {
     this.withUid = options.withUid;
     this.#context = context;
     this.#history = options.history;
+    this.#standing = new Standing(id);
     this.#lane = new Lane({
       request: (payload, messageId) => context.request("send_message", payload, messageId),
       ready: () => context.live() && (this.#joined || this.withUid !== undefined),
@@ -104,12 +91,35 @@ export class Room extends Emitter<RoomEvents> {
     return this.#joined;
   }
 
+  /**
+   * The room's state as services keep it: the latest event of each snapshot key, as of the last event heard. Up to date
+   * when listeners of that event run; after `reset` it is another one.
+   */
+  get snapshot(): ReadonlyMap<string, CustomEvent> {
+    return this.#snapshot.latest;
+  }
+
   /** How many members the room has, and the first hundred of them. */
   get count(): number {
-    return this.#count;
+    return this.#roster.count;
   }
   get knownMembers(): readonly Member[] {
-    return this.#members;
+    return this.#roster.members;
+  }
+
+  /** The room's settings; the defaults until the first join was answered. */
+  get settings(): RoomSettings {
+    return this.#standing.settings;
+  }
+
+  /** True when this client's token makes it a moderator of the room, who writes in a frozen room and without slow mode. */
+  get moderator(): boolean {
+    return this.#standing.moderator;
+  }
+
+  /** Set when this user may not write in the room: until when, RFC 3339, or null until it is lifted. */
+  get muted(): { readonly until: string | null } | undefined {
+    return this.#standing.muted;
   }
 
   /** How many of this room's messages wait to be stored. */
@@ -216,6 +226,11 @@ export class Room extends Emitter<RoomEvents> {
     return this.#joining;
   }
 
+  /** True while the latest events are to be loaded anew. For RoomClient. */
+  get reloading(): boolean {
+    return this.#lostBy !== "";
+  }
+
   /** The connection is gone; what comes next is `enter`. For RoomClient. */
   lost(): void {
     this.#joined = false;
@@ -247,11 +262,14 @@ export class Room extends Emitter<RoomEvents> {
     else if (frame.type === "reset") this.startOver(String(frame.payload.reason));
     else if (frame.type === "room_left") this.#gone(String(frame.payload.reason), String(frame.payload.by ?? ""));
     else if (frame.type === "typing") this.emit("typing", camel<Member>(frame.payload));
-    else if (frame.type === "room_updated") this.emit("updated", camel(frame.payload));
-    else if (frame.type === "member_muted") this.emit("muted", camel({ ...frame.payload, muted: true }));
-    else if (frame.type === "member_unmuted") this.emit("muted", camel({ ...frame.payload, muted: false }));
-    // A newer server may say more; what is not known here is not for here.
-    else if (PRESENCE.has(frame.type)) this.#presence(frame);
+    else if (frame.type === "room_updated") this.#updated(camel(frame.payload));
+    else if (frame.type === "member_muted") this.#muted(camel({ ...frame.payload, muted: true }));
+    else if (frame.type === "member_unmuted") this.#muted(camel({ ...frame.payload, muted: false }));
+    else {
+      // A newer server may say more; what is not known here is not for here.
+      const presence = this.#roster.change(frame);
+      if (presence) this.emit("presence", presence);
+    }
   }
 
   async #enter(): Promise<readonly RoomEvent[]> {
@@ -273,16 +291,34 @@ export class Room extends Emitter<RoomEvents> {
     const events = readEvents(joined.events);
     this.#joined = true;
     this.#entered = true;
-    this.#count = joined.count;
-    this.#members = joined.members;
+    this.#roster.joined(joined);
+    const changed = this.#standing.joined(joined);
     if (joined.recovered) for (const event of events) this.#apply(event);
+    this.#snapshot.joined(joined.snapshot);
     // Announced before anything newer: until then listeners would see a hole.
-    else if (!first) this.emit("reset", { reason: joined.reason ?? this.#lostBy, events });
+    if (!joined.recovered && !first) this.emit("reset", { reason: joined.reason ?? this.#lostBy, events });
+    this.#lostBy = "";
     this.#advance(joined.epoch, Math.max(joined.seq, events.at(-1)?.seq ?? 0), joined.recovered);
     if (joined.recovered) this.emit("recovered", { count: events.length });
-    if (!first) this.emit("presence", { count: joined.count, joined: [], left: [] });
+    if (!first) {
+      this.emit("presence", { count: joined.count, joined: [], left: [] });
+      if (changed.settings) this.emit("updated", this.settings);
+      const { muted } = this;
+      const uid = this.#context.uid();
+      if (changed.muted) this.emit("muted", { uid, muted: muted !== undefined, by: "", until: muted?.until ?? null });
+    }
     this.#lane.flush();
     return events;
+  }
+
+  #updated(settings: RoomSettings): void {
+    this.#standing.updated(settings);
+    this.emit("updated", settings);
+  }
+
+  #muted(change: MuteChange): void {
+    if (change.uid === this.#context.uid()) this.#standing.changed(change);
+    this.emit("muted", change);
   }
 
   #live(event: RoomEvent, prevSeq: number): void {
@@ -306,6 +342,7 @@ export class Room extends Emitter<RoomEvents> {
   #apply(event: RoomEvent): void {
     if (!this.#position || event.seq <= this.#position.seq) return;
     this.#position = { ...this.#position, seq: event.seq };
+    this.#snapshot.heard(event);
     this.emit("event", event);
     if (event.kind === "message") this.emit("message", event.message);
     else if (event.kind === "deleted") this.emit("deleted", event.deletion);
@@ -318,8 +355,12 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   async #reload(reason: string): Promise<void> {
-    // A join under way may still be answered with what was missed, for which the old position is needed.
-    await this.#joining?.catch(() => undefined);
+    // A join under way may still be answered with what was missed, for which the old position is needed; so may the next
+    // one, which it began for what came behind its answer.
+    while (this.#joining) await this.#joining.catch(() => undefined);
+    // A conversation's history may be shown though nothing was heard of it yet; a room's that could not be joined is not.
+    this.#entered ||= this.withUid !== undefined;
+    if (!this.#entered) return;
     this.#position = undefined;
     this.#lostBy = reason;
     await this.enter();
@@ -335,30 +376,11 @@ export class Room extends Emitter<RoomEvents> {
     this.close(new RoomClientError("closed", "the room was left"));
     this.#context.forget(this);
   }
-
-  #presence(frame: Frame): void {
-    const change = camel<{ count: number; joined?: Member[]; left?: Member[]; uid: string; reason?: string } & Member>(
-      frame.payload,
-    );
-    const member = {
-      uid: change.uid,
-      username: change.username,
-      ...(change.avatarId ? { avatarId: change.avatarId } : {}),
-    };
-    const joined = change.joined ?? (frame.type === "member_joined" ? [member] : []);
-    const left = change.left ?? (frame.type === "member_left" ? [member] : []);
-    this.#count = change.count;
-    const gone = new Set([...left, ...joined].map((one) => one.uid));
-    this.#members = [...this.#members.filter((one) => !gone.has(one.uid)), ...joined].slice(0, MEMBERS_KEPT);
-    this.emit("presence", { count: change.count, joined, left, ...(change.reason ? { reason: change.reason } : {}) });
-  }
 }
 
 function readEvents(frames: unknown): RoomEvent[] {
   return (frames as Frame[]).map((frame) => readEvent(frame)).filter((event) => event !== undefined);
 }
 
-const PRESENCE: ReadonlySet<string> = new Set(["member_joined", "member_left", "members_changed"]);
 const TYPING_MS = 2_000;
 const REJOIN_MS = 1_000;
-const MEMBERS_KEPT = 100;

@@ -49,6 +49,8 @@ export interface CustomEvent {
   readonly sent: string;
   /** The service's JSON, as it sent it. */
   readonly data: unknown;
+  /** Key of the room's snapshot that this event sets, or clears when `data` is null. */
+  readonly snapshotKey?: string;
 }
 
 /** A stored event of a room, oldest first wherever several come together. */
@@ -93,7 +95,7 @@ export interface RoomSettings {
 export interface MuteChange {
   readonly uid: string;
   readonly muted: boolean;
-  /** Who decided. */
+  /** Who decided; empty when the client was away then. */
   readonly by: string;
   /** When it ends by itself, RFC 3339; null: when it is lifted. */
   readonly until: string | null;

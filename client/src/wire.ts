@@ -1,4 +1,4 @@
-import type { CustomEvent, ErrorCode, Member, Message, MessageDeleted, RoomEvent } from "./types.ts";
+import type { CustomEvent, ErrorCode, Member, Message, MessageDeleted, RoomEvent, RoomSettings } from "./types.ts";
 import { RoomClientError } from "./types.ts";
 
 /** A frame, both ways. */
@@ -16,8 +16,16 @@ export interface RoomJoined {
   readonly count: number;
   readonly members: readonly Member[];
   readonly events: readonly Frame[];
+  /** Absent when empty. */
+  readonly snapshot?: readonly Frame[];
   readonly recovered: boolean;
   readonly reason?: string;
+  /** Absent when they are the defaults. */
+  readonly settings?: RoomSettings;
+  readonly moderator?: boolean;
+  readonly muted?: boolean;
+  /** Absent when until it is lifted. */
+  readonly mutedUntil?: string;
 }
 
 /** Reads a frame; undefined for what is none, which a newer server may send one day. */
@@ -48,7 +56,7 @@ export function camel<T>(value: unknown): T {
   return result as T;
 }
 
-const AS_IT_IS: ReadonlySet<string> = new Set(["data", "metadata", "events"]);
+const AS_IT_IS: ReadonlySet<string> = new Set(["data", "metadata", "events", "snapshot"]);
 
 /** A stored event's frame; undefined for every other frame. Custom types are those with a dot. */
 export function readEvent(

@@ -4,7 +4,7 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { RoomService } from "../../gen/baccarat/v1/room_service_pb.ts";
 import type { Random } from "./shoe.ts";
-import { Table, type TableEvent, type TableState } from "./table.ts";
+import { type EarlierRound, Table, type TableEvent, type TableEvents } from "./table.ts";
 
 /** How long a table takes for what, in milliseconds. */
 export interface Pace {
@@ -45,8 +45,21 @@ const RETRIED: ReadonlySet<Code> = new Set([
   Code.Aborted,
   Code.Unknown,
 ]);
-/** How many of the latest events are looked at for an earlier run's state: every other one is a state, but for chat. */
-const LOOK_BACK = 300;
+/**
+ * Whoever joins is given the latest event of each key: the table as it was before this round, and the round as far as it
+ * went. Together they are everything.
+ */
+const SNAPSHOT_KEYS: Readonly<Record<keyof TableEvents, string>> = {
+  "table.shoe": "",
+  "table.state": "table",
+  "table.round_opened": "round",
+  "table.round_closed": "round",
+  "table.card": "round",
+  "table.result": "round",
+};
+
+/** Types after which no round is open. */
+const SETTLED: ReadonlySet<string> = new Set<keyof TableEvents>(["table.shoe", "table.result", "table.state"]);
 
 /**
  * Runs a table until the signal aborts, and then resolves.
@@ -78,10 +91,11 @@ class Dealer {
   async run(): Promise<void> {
     const { signal, random } = this.#options;
     await this.#nameRoom();
-    const table = new Table({ random, last: await this.#persist(() => this.#lastState()) });
+    const table = new Table({ random, last: await this.#persist(() => this.#lastRound()) });
     while (!signal.aborted) {
       if (table.needsShoe) {
-        await this.#tell(table, table.changeShoe());
+        await this.#publish(table.changeShoe());
+        await this.#publish(table.state());
         await this.#wait(this.#pace.shoeMs);
       }
       await this.#playRound(table);
@@ -91,22 +105,17 @@ class Dealer {
   async #playRound(table: Table): Promise<void> {
     const { bettingMs, cardMs, resultMs } = this.#pace;
     const closesAt = Date.now() + bettingMs;
-    await this.#tell(table, table.openRound(closesAt, bettingMs));
+    await this.#publish(table.openRound(closesAt, bettingMs));
     await this.#wait(closesAt - Date.now());
-    await this.#tell(table, table.closeRound());
+    await this.#publish(table.closeRound());
     for (let card = table.dealCard(); card !== undefined; card = table.dealCard()) {
       await this.#wait(cardMs);
-      await this.#tell(table, card);
+      await this.#publish(card);
     }
     await this.#wait(cardMs);
-    await this.#tell(table, table.settle());
+    await this.#publish(table.settle());
+    await this.#publish(table.state());
     await this.#wait(resultMs);
-  }
-
-  /** Every event is followed by the whole state, so that whoever comes late needs nothing but the latest one. */
-  async #tell(table: Table, event: TableEvent): Promise<void> {
-    await this.#publish(event);
-    await this.#publish({ type: "table.state", data: table.state() });
   }
 
   async #publish({ type, data }: TableEvent): Promise<void> {
@@ -117,16 +126,20 @@ class Dealer {
       type,
       data: fromJson(ValueSchema, data as unknown as JsonValue),
       idempotencyKey: `${this.#run}-${this.#published}`,
+      snapshotKey: SNAPSHOT_KEYS[type],
     };
     await this.#persist(() => this.#rooms.publishEvent(request, { signal }));
   }
 
-  /** The state an earlier run left, if the room's history still has it. */
-  async #lastState(): Promise<TableState | undefined> {
+  /** Where an earlier run ended: the room's snapshot still has it, whatever was said since. */
+  async #lastRound(): Promise<EarlierRound | undefined> {
     const { room, signal } = this.#options;
-    const { events } = await this.#rooms.listEvents({ roomId: room, pageSize: LOOK_BACK }, { signal });
+    const { events } = await this.#rooms.getSnapshot({ roomId: room }, { signal });
     for (const { body } of events.toReversed()) {
-      if (body.case === "customEvent" && body.value.type === "table.state") return JSON.parse(body.value.dataJson);
+      if (body.case !== "customEvent" || !Object.hasOwn(SNAPSHOT_KEYS, body.value.type)) continue;
+      const { type, dataJson } = body.value;
+      const { shoe, round = 0 }: Partial<EarlierRound> = JSON.parse(dataJson);
+      if (shoe !== undefined) return { shoe, round, settled: SETTLED.has(type) };
     }
     return undefined;
   }

@@ -18,8 +18,8 @@ export interface Place {
   readonly row: number;
 }
 
-/** A round on the bead plate. */
-export interface Bead extends Place, Outcome {}
+/** A round on the bead plate: `P`, `B` or `T` for who won, then `p` and `b` for a pair of the player's and the banker's. */
+export type Bead = `${"P" | "B" | "T"}${"" | "p"}${"" | "b"}`;
 
 /** A win on the big road, and how many ties followed it before the next win. */
 export interface RoadMark extends Place {
@@ -34,13 +34,14 @@ export interface BigRoad {
   readonly opening_ties: number;
 }
 
-/** Every round in the order played, columns filled from the top. */
+const LETTERS = { player: "P", banker: "B", tie: "T" } as const;
+
+/** Every round in the order played: drawn in columns of ROWS, each filled from the top. */
 export function beadPlate(outcomes: readonly Outcome[]): Bead[] {
-  return outcomes.map((outcome, index) => ({
-    column: Math.floor(index / ROWS),
-    row: index % ROWS,
-    ...outcome,
-  }));
+  return outcomes.map(
+    ({ winner, player_pair, banker_pair }): Bead =>
+      `${LETTERS[winner]}${player_pair ? "p" : ""}${banker_pair ? "b" : ""}`,
+  );
 }
 
 /**

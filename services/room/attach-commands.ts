@@ -16,10 +16,12 @@ import {
   type ReadMembers,
   type Reply,
 } from "../../gen/baccarat/v1/edge_service_pb.ts";
+import type { Event } from "../../gen/baccarat/v1/event_pb.ts";
 import { authorize, isModerator, type RoomAccess, type User } from "../auth.ts";
 import { RoomError } from "../errors.ts";
 import { directUsers, parseRoomId, parseUid, type RoomId, type Uid } from "../ids.ts";
 import { FIXED } from "../limits.ts";
+import type { Span } from "../tracing.ts";
 import type { AttachModeration } from "./attach-moderation.ts";
 import type { AttachedClient, AttachSession } from "./attach-session.ts";
 import type { Clients } from "./clients.ts";
@@ -30,12 +32,15 @@ import type { Membership } from "./membership.ts";
 import type { Messages } from "./messages.ts";
 import { BANNED } from "./presence.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Snapshots } from "./snapshots.ts";
 import { untilStored } from "./until-stored.ts";
 import type { Users } from "./users.ts";
 
 type Result = Reply["result"];
 /** Takes the one answer to a command. */
 export interface Answer {
+  /** What the command is traced as; undefined when it is not. */
+  readonly span?: Span | undefined;
   done(result: Result): void;
   failed(error: unknown): void;
 }
@@ -52,6 +57,7 @@ export class AttachCommands {
   readonly #membership: Membership;
   readonly #clients: Clients;
   readonly #history: History;
+  readonly #snapshots: Snapshots;
   readonly #messages: Messages;
   readonly #direct: DirectCommands;
   readonly #moderation: AttachModeration;
@@ -63,6 +69,7 @@ export class AttachCommands {
     membership: Membership;
     clients: Clients;
     history: History;
+    snapshots: Snapshots;
     messages: Messages;
     direct: DirectCommands;
     moderation: AttachModeration;
@@ -73,6 +80,7 @@ export class AttachCommands {
     this.#membership = options.membership;
     this.#clients = options.clients;
     this.#history = options.history;
+    this.#snapshots = options.snapshots;
     this.#messages = options.messages;
     this.#direct = options.direct;
     this.#moderation = options.moderation;
@@ -104,7 +112,7 @@ export class AttachCommands {
       case "readEvents":
         return answer.done(await this.#readEvents(session, command.value));
       case "delete":
-        return answer.done(await this.#delete(session, command.value));
+        return answer.done(await this.#delete(session, command.value, answer.span));
       case "moderate":
         await this.#moderation.execute(session, command.value);
         return answer.done(DONE);
@@ -221,14 +229,14 @@ export class AttachCommands {
     try {
       // Both run to their end, so that the entry is not deleted before it was written.
       const [read, entered] = await Promise.allSettled([
-        this.#history.recover(room, join.wantEvents ? join.since : undefined, join.wantEvents ? join.history : 0),
+        this.#read(room, join),
         direct || already ? undefined : this.#membership.enter(user, connection, room),
       ]);
       if (entered.status === "rejected") throw entered.reason;
       if (!direct) this.#membership.requireIn(user, room, join.clientId);
       if (read.status === "rejected") throw read.reason;
       if (!direct) client.rooms.set(room, "joined");
-      answer.done(this.#joined(user, room, read.value));
+      answer.done(this.#joined(user, room, ...read.value));
     } catch (error) {
       if (direct || already) throw error;
       client.rooms.delete(room);
@@ -239,9 +247,19 @@ export class AttachCommands {
     await untilStored(session.signal, () => this.#membership.leave(id, "left"));
   }
 
-  #joined(user: User, room: RoomId, read: Recovery): Result {
+  /** The past a join asks for, and the room's snapshot as of the same position unless the edge has it. */
+  async #read(room: RoomId, join: Join): Promise<[Recovery, Event[] | undefined]> {
+    const recover = () =>
+      this.#history.recover(room, join.wantEvents ? join.since : undefined, join.wantEvents ? join.history : 0);
+    if (directUsers(room)) return [await recover(), undefined];
+    const [read, { events, changed }] = await this.#snapshots.asOf(room, recover);
+    return [read, changed > Number(join.snapshotSeq) ? events : undefined];
+  }
+
+  #joined(user: User, room: RoomId, read: Recovery, snapshot: Event[] | undefined): Result {
     const { members, count } = this.#membership.page(room, { pageSize: FIXED.membersShown, pageToken: "" });
     const mute = this.#fold.standings.mutes(room).get(user.uid);
+    const settings = this.#rooms.settings(room);
     const value = create(JoinedSchema, {
       policy: this.#rooms.policy(room),
       moderator: directUsers(room) === undefined && isModerator(user, room),
@@ -254,6 +272,8 @@ export class AttachCommands {
       reason: read.reason,
       muted: mute !== undefined,
       ...(mute?.expireTime && { mutedUntil: mute.expireTime }),
+      ...(settings && { settings }),
+      ...(snapshot && { snapshot: { events: snapshot } }),
     });
     return { case: "joined", value };
   }
@@ -272,9 +292,9 @@ export class AttachCommands {
     return { case: "events", value: create(EventsPageSchema, { events, hasMore, epoch: this.#history.epoch }) };
   }
 
-  async #delete(session: AttachSession, command: Delete): Promise<Result> {
+  async #delete(session: AttachSession, command: Delete, span: Span | undefined): Promise<Result> {
     const { user, access } = this.#asking(session, command);
-    return { case: "published", value: await this.#messages.delete(user, access, command.seq) };
+    return { case: "published", value: await this.#messages.delete(user, access, command.seq, span) };
   }
 
   /** Who asks, and what is known of the room in question. */

@@ -162,8 +162,8 @@ function resultBytes(result: Reply["result"]): number {
   }
 }
 
-function joinedBytes({ members, events }: Joined): number {
-  return SMALL + sum(members, memberBytes) + sum(events, eventBytes);
+function joinedBytes({ members, events, snapshot }: Joined): number {
+  return SMALL + sum(members, memberBytes) + sum(events, eventBytes) + sum(snapshot?.events ?? [], eventBytes);
 }
 
 function caughtUpBytes({ conversations, events, truncated }: CaughtUp): number {

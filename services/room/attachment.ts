@@ -13,6 +13,7 @@ import { RoomError, toRoomError } from "../errors.ts";
 import type { RoomId, Uid } from "../ids.ts";
 import { FIXED } from "../limits.ts";
 import type { Logger } from "../log.ts";
+import type { Tracer } from "../tracing.ts";
 import type { Answer, AttachCommands } from "./attach-commands.ts";
 import { AttachOutbox, type SizedUpdate } from "./attach-outbox.ts";
 import { AttachSession } from "./attach-session.ts";
@@ -36,6 +37,8 @@ export interface AttachmentParts {
   readonly digests: Digests;
   readonly conversations: Conversations;
   readonly epoch: string;
+  /** Default: commands are not traced. */
+  readonly tracer?: Tracer | undefined;
   readonly log: Logger;
 }
 
@@ -78,6 +81,11 @@ export class Attachment {
   /** Run of the edge; empty before its hello. */
   get incarnation(): string {
     return this.#session?.incarnation ?? "";
+  }
+
+  /** Name of the edge; empty before its hello. */
+  get edgeId(): string {
+    return this.#session?.edgeId ?? "";
   }
 
   /** What is sent to the edge. @throws RoomError unavailable when it has to attach anew. */
@@ -199,16 +207,22 @@ export class Attachment {
     });
   }
 
-  #answerTo({ requestId, command }: EdgeCommand): Answer {
-    const done = (result: Reply["result"]): void => {
+  #answerTo({ requestId, command, trace }: EdgeCommand): Answer {
+    const span = trace && this.#parts.tracer?.begin(`attach ${command.case}`, { kind: "server", parent: trace });
+    const say = (result: Reply["result"]): void => {
       if (requestId !== 0) this.#push(reply(requestId, result));
+    };
+    const done = (result: Reply["result"]): void => {
+      span?.end();
+      say(result);
     };
     const failed = (error: unknown): void => {
       const known = this.#toRoomError(error);
+      span?.end(known);
       if (requestId === 0) this.#parts.log.warn({ err: known, command: command.case }, "a command failed unheard");
-      done(failure(known));
+      say(failure(known));
     };
-    return { done, failed };
+    return { span, done, failed };
   }
 
   /** Resolves when another command may be begun. */

@@ -54,6 +54,7 @@ export class Attachments {
       this.#open.delete(attachment);
       if (this.#byIncarnation.get(attachment.incarnation) === attachment) {
         this.#byIncarnation.delete(attachment.incarnation);
+        this.#parts.log.info({ incarnation: attachment.incarnation, edge: attachment.edgeId }, "edge detached");
       }
     }
   }
@@ -81,6 +82,7 @@ export class Attachments {
   #add(attachment: Attachment): void {
     this.#byIncarnation.get(attachment.incarnation)?.end(new RoomError("unavailable", "the edge attached again"));
     this.#byIncarnation.set(attachment.incarnation, attachment);
+    this.#parts.log.info({ incarnation: attachment.incarnation, edge: attachment.edgeId }, "edge attached");
   }
 
   #onChange(change: Change): void {

@@ -2,11 +2,17 @@ import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { AuditRecordSchema } from "../../gen/baccarat/v1/control_pb.ts";
-import { type AuditAction, type AuditEvent, AuditEventSchema } from "../../gen/baccarat/v1/moderation_pb.ts";
+import {
+  type AuditAction,
+  AuditActionSchema,
+  type AuditEvent,
+  AuditEventSchema,
+} from "../../gen/baccarat/v1/moderation_pb.ts";
 import { controlKeys } from "../control-keys.ts";
 import { RoomError } from "../errors.ts";
 import type { RoomId, Uid } from "../ids.ts";
 import { characters, FIXED } from "../limits.ts";
+import type { Logger } from "../log.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 import type { ControlWriter } from "./control-writer.ts";
 import { cutPage, decodePageToken, pageNumber, pageSize } from "./paging.ts";
@@ -42,11 +48,13 @@ export interface AuditPage {
 export class Audit {
   readonly #trail: AuditTrail;
   readonly #writer: ControlWriter;
+  readonly #log: Logger;
   readonly #now: () => number;
 
-  constructor(options: { trail: AuditTrail; writer: ControlWriter; now: () => number }) {
+  constructor(options: { trail: AuditTrail; writer: ControlWriter; log: Logger; now: () => number }) {
     this.#trail = options.trail;
     this.#writer = options.writer;
+    this.#log = options.log;
     this.#now = options.now;
   }
 
@@ -62,6 +70,10 @@ export class Audit {
       reason: beginning(reason ?? ""),
       facts: Object.fromEntries(Object.entries(facts ?? {}).map(([name, text]) => [name, beginning(text)])),
     });
+    this.#log.info(
+      { action: AuditActionSchema.value[action]?.localName.toLowerCase(), room },
+      "an operator or moderator acts",
+    );
     const id = `${now.toString(36)}-${randomBytes(9).toString("base64url")}`;
     await this.#writer.put(controlKeys.audit(id), AuditRecordSchema, create(AuditRecordSchema, { event }));
   }

@@ -1,3 +1,4 @@
+import type { EdgeTraffic } from "../../gen/baccarat/v1/admin_service_pb.ts";
 import type { ClientEntry, EdgeDrain, EdgeFence, EdgeLease } from "../../gen/baccarat/v1/control_pb.ts";
 import type { RoomId } from "../ids.ts";
 import type { ChangeListener, FoldedClient, FoldedEntry, FoldedIncarnation } from "./folded.ts";
@@ -13,6 +14,7 @@ interface Client extends FoldedClient {
 interface Incarnation extends FoldedIncarnation {
   lease: EdgeLease | undefined;
   leaseRevision: number;
+  traffic: EdgeTraffic | undefined;
   fence: EdgeFence | undefined;
   drain: EdgeDrain | undefined;
   attachedAt: number;
@@ -110,6 +112,13 @@ export class Connections {
     this.#forgetIncarnation(run);
   }
 
+  /** Keeps what a run of an edge said it did lately, or forgets it. */
+  putTraffic(incarnation: string, traffic: EdgeTraffic | undefined): void {
+    const run = this.#incarnation(incarnation);
+    run.traffic = traffic;
+    this.#forgetIncarnation(run);
+  }
+
   /** Marks a run of an edge as given up, or forgets that it was. */
   putFence(incarnation: string, fence: EdgeFence | undefined): void {
     const run = this.#incarnation(incarnation);
@@ -157,6 +166,7 @@ export class Connections {
       incarnation,
       lease: undefined,
       leaseRevision: 0,
+      traffic: undefined,
       fence: undefined,
       drain: undefined,
       attachedAt: 0,
@@ -181,8 +191,8 @@ export class Connections {
   }
 
   #forgetIncarnation(run: Incarnation): void {
-    const { lease, fence, drain, attachedAt, clients } = run;
-    const stored = lease !== undefined || fence !== undefined || drain !== undefined || attachedAt > 0;
+    const { lease, traffic, fence, drain, attachedAt, clients } = run;
+    const stored = [lease, traffic, fence, drain].some((value) => value !== undefined) || attachedAt > 0;
     if (!stored && clients.size === 0) this.#incarnations.delete(run.incarnation);
   }
 }

@@ -2,6 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { ControlEntry, ControlStore, Unsubscribe } from "../../broker/broker.ts";
+import { EdgeTrafficSchema } from "../../gen/baccarat/v1/admin_service_pb.ts";
 import type { Profile } from "../../gen/baccarat/v1/client_pb.ts";
 import {
   AuditRecordSchema,
@@ -18,6 +19,7 @@ import {
   NoticeRecordSchema,
   RevocationRecordSchema,
   RoomRecordSchema,
+  SnapshotRecordSchema,
   type UserRecord,
   UserRecordSchema,
 } from "../../gen/baccarat/v1/control_pb.ts";
@@ -193,6 +195,9 @@ export class ControlFold {
       case "lease":
         this.connections.putLease(key.incarnation, this.#read(EdgeLeaseSchema, entry), entry.revision);
         break;
+      case "traffic":
+        this.connections.putTraffic(key.incarnation, this.#read(EdgeTrafficSchema, entry));
+        break;
       case "fence": {
         const fence = this.#read(EdgeFenceSchema, entry);
         this.connections.putFence(key.incarnation, fence);
@@ -229,6 +234,11 @@ export class ControlFold {
       case "invite":
         this.standings.putInvitation(key.room, key.uid, this.#read(InvitationRecordSchema, entry));
         break;
+      case "snapshot": {
+        const record = this.#read(SnapshotRecordSchema, entry);
+        this.#emit({ kind: "snapshot", room: key.room, key: key.key, record });
+        break;
+      }
       case "audit":
         this.audit.put(key.id, this.#read(AuditRecordSchema, entry), entry.revision);
         break;

@@ -3,6 +3,7 @@ import type { Limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { Publisher } from "../publisher.ts";
+import type { Tracer } from "../tracing.ts";
 import { AttachCommands } from "./attach-commands.ts";
 import { Attachments } from "./attachments.ts";
 import { Clients } from "./clients.ts";
@@ -11,6 +12,8 @@ import { ControlWriter } from "./control-writer.ts";
 import { Digests, LOOK_BACK } from "./digests.ts";
 import { createDirect, type Direct } from "./direct.ts";
 import { Edges } from "./edges.ts";
+import { Erasure } from "./erasure.ts";
+import { EventRate } from "./event-rate.ts";
 import { History } from "./history.ts";
 import { Membership } from "./membership.ts";
 import { Messages } from "./messages.ts";
@@ -19,6 +22,7 @@ import { Notices } from "./notices.ts";
 import { PublishStreams } from "./publish-stream.ts";
 import { Revocations } from "./revocations.ts";
 import { type RoomCreation, Rooms } from "./rooms.ts";
+import { Snapshots } from "./snapshots.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Users } from "./users.ts";
 import { Watches } from "./watch.ts";
@@ -30,6 +34,8 @@ export interface ControlPlaneOptions {
   readonly broker: Broker;
   readonly limits: Limits;
   readonly roomCreation: RoomCreation;
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   readonly log: Logger;
   readonly metrics?: Metrics;
   /** The clock of what is stored, in milliseconds since 1970. Default Date.now. */
@@ -43,6 +49,8 @@ export interface ControlPlane {
   readonly clients: Clients;
   readonly edges: Edges;
   readonly history: History;
+  /** The latest of each key; runs by itself. */
+  readonly snapshots: Snapshots;
   readonly messages: Messages;
   readonly publishStreams: PublishStreams;
   readonly watches: Watches;
@@ -50,6 +58,7 @@ export interface ControlPlane {
   readonly moderating: Moderating;
   readonly attachments: Attachments;
   readonly notices: Notices;
+  readonly erasure: Erasure;
   readonly revocations: Revocations;
   readonly fold: ControlFold;
   /** Takes out what dead edges left; runs by itself. */
@@ -62,28 +71,30 @@ export interface ControlPlane {
 
 /** Opens a replica; resolves when it knows what the control log says. @throws RoomError unavailable. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { broker, limits, roomCreation, log, metrics, now = Date.now } = options;
+  const { broker, limits, roomCreation, tracer, log, metrics, now = Date.now } = options;
   const { control, epoch } = broker;
   const fold = new ControlFold({ control, limits, log });
   const writer = new ControlWriter({ control, fold });
   const users = new Users({ control, fold, writer, now });
-  const rooms = new Rooms({ control, fold, writer, roomCreation, now });
+  const rooms = new Rooms({ broker, fold, writer, roomCreation, now });
   const membership = new Membership({ fold, writer, rooms, users, limits, now });
   const clients = new Clients({ fold, writer, users, membership, limits });
   const history = new History({ broker, rooms });
   const tail = new SharedTail({ broker });
+  const snapshots = new Snapshots({ broker, fold, tail, limits, log });
   const moderating = createModerating({ control, fold, writer, rooms, membership, log, now });
   const { audit, housekeeper } = moderating;
   const direct = createDirect({ broker, fold, writer, users, tail, limits, audit, now });
   const { conversations, recipients } = direct;
-  const publisher = new Publisher({ broker, now });
-  const messages = new Messages({ rooms, users, history, recipients, publisher, audit });
+  const publisher = new Publisher({ broker, now, tracer });
+  const messages = new Messages({ rooms, users, history, recipients, publisher, audit, snapshots, metrics });
   const own = { direct: direct.commands, moderation: moderating.commands, users };
-  const commands = new AttachCommands({ fold, rooms, membership, clients, history, messages, ...own });
+  const reads = { history, snapshots };
+  const commands = new AttachCommands({ fold, rooms, membership, clients, ...reads, messages, ...own });
   const watches = new Watches({ broker, tail, rooms, metrics });
   const publishStreams = new PublishStreams({ epoch, log, metrics });
   const digests = new Digests({ tail, fold, onDigest: (digest) => attachments.digest(digest) });
-  const following = { digests, conversations };
+  const following = { digests, conversations, tracer };
   const attachments = new Attachments({ fold, writer, rooms, commands, ...following, epoch, log, metrics });
   const sweeper = new Sweeper({ control, fold, writer, clients, log, metrics, now });
   const close = async (): Promise<void> => {
@@ -93,24 +104,25 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     digests.close();
     conversations.close();
     tail.close();
-    await Promise.all([sweeper.close(), housekeeper.close()]);
+    await Promise.all([sweeper.close(), housekeeper.close(), snapshots.close()]);
     fold.close();
   };
   try {
     await fold.start();
     digests.start();
     await tail.start(LOOK_BACK);
-    await conversations.start();
+    await Promise.all([conversations.start(), snapshots.start()]);
   } catch (error) {
     await close();
     throw error;
   }
   sweeper.start();
   housekeeper.start();
-  const edges = new Edges({ fold, writer, epoch, now });
+  const edges = new Edges({ fold, writer, epoch, logRate: logRateOf(tail), now });
+  const erasure = new Erasure({ broker, publisher, audit });
   const notices = new Notices({ writer, now });
   const revocations = new Revocations({ fold, writer, audit, now });
-  const reading = { rooms, membership, clients, edges, history, watches };
+  const reading = { rooms, membership, clients, edges, history, snapshots, watches };
   return {
     ...reading,
     direct,
@@ -119,10 +131,19 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     publishStreams,
     attachments,
     notices,
+    erasure,
     revocations,
     fold,
     sweeper,
     digests,
     close,
   };
+}
+
+/** Counts what is stored from now on, not what of the past is heard once more. */
+function logRateOf(tail: SharedTail): EventRate {
+  const rate = new EventRate();
+  const { position } = tail;
+  tail.listen(({ seq }) => seq > position && rate.count());
+  return rate;
 }

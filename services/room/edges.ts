@@ -11,18 +11,28 @@ import { controlKeys } from "../control-keys.ts";
 import { RoomError } from "../errors.ts";
 import type { ControlFold } from "./control-fold.ts";
 import type { ControlWriter } from "./control-writer.ts";
+import type { EventRate } from "./event-rate.ts";
 
 /** Which edges run, how much is going on, and how one is emptied. */
 export class Edges {
   readonly #fold: ControlFold;
   readonly #writer: ControlWriter;
   readonly #epoch: string;
+  readonly #logRate: EventRate;
   readonly #now: () => number;
 
-  constructor(options: { fold: ControlFold; writer: ControlWriter; epoch: string; now: () => number }) {
+  /** @param options.logRate counts what is stored in the whole log. */
+  constructor(options: {
+    fold: ControlFold;
+    writer: ControlWriter;
+    epoch: string;
+    logRate: EventRate;
+    now: () => number;
+  }) {
     this.#fold = options.fold;
     this.#writer = options.writer;
     this.#epoch = options.epoch;
+    this.#logRate = options.logRate;
     this.#now = options.now;
   }
 
@@ -60,14 +70,15 @@ export class Edges {
       members: presence.members,
       edges: this.#alive().length,
       epoch: this.#epoch,
+      eventsPerSecond: this.#logRate.perSecond(),
     });
   }
 
   #alive(): Edge[] {
-    const leases = [...this.#fold.connections.incarnations.values()].flatMap(({ lease, fence }) =>
-      lease === undefined || fence !== undefined ? [] : [lease],
+    const alive = [...this.#fold.connections.incarnations.values()].flatMap(({ lease, traffic, fence }) =>
+      lease === undefined || fence !== undefined ? [] : [{ lease, traffic }],
     );
-    return leases.map((lease) =>
+    return alive.map(({ lease, traffic }) =>
       create(EdgeSchema, {
         edgeId: lease.edgeId,
         incarnation: lease.incarnation,
@@ -75,6 +86,7 @@ export class Edges {
         draining: lease.draining,
         ...(lease.startTime && { startTime: lease.startTime }),
         ...(lease.renewTime && { renewTime: lease.renewTime }),
+        ...(traffic && { traffic }),
       }),
     );
   }

@@ -1,3 +1,4 @@
+import type { EdgeTraffic } from "../../gen/baccarat/v1/admin_service_pb.ts";
 import type { Member } from "../../gen/baccarat/v1/client_pb.ts";
 import type {
   ClientEntry,
@@ -7,6 +8,7 @@ import type {
   MemberEntry,
   NoticeRecord,
   RoomRecord,
+  SnapshotRecord,
 } from "../../gen/baccarat/v1/control_pb.ts";
 import type { Revocation } from "../../gen/baccarat/v1/edge_service_pb.ts";
 import type { Mute } from "../../gen/baccarat/v1/moderation_pb.ts";
@@ -77,6 +79,8 @@ export interface FoldedIncarnation {
   readonly lease: EdgeLease | undefined;
   /** Place of the lease's last renewal in the control log, 0 when there is none. */
   readonly leaseRevision: number;
+  /** What it did lately; undefined before it said so. */
+  readonly traffic: EdgeTraffic | undefined;
   readonly fence: EdgeFence | undefined;
   /** An operator sends its clients elsewhere. */
   readonly drain: EdgeDrain | undefined;
@@ -93,6 +97,13 @@ export type Change =
   | { readonly kind: "client" | "client_gone" | "cursor_ended"; readonly client: FoldedClient }
   | { readonly kind: "block"; readonly uid: Uid; readonly other: Uid; readonly blocked: boolean }
   | { readonly kind: "room"; readonly room: FoldedRoom }
+  | {
+      readonly kind: "snapshot";
+      readonly room: RoomId;
+      readonly key: string;
+      /** Undefined when there is none any more. */
+      readonly record: SnapshotRecord | undefined;
+    }
   | { readonly kind: "lease" | "fenced" | "attached" | "drain"; readonly incarnation: FoldedIncarnation }
   | { readonly kind: "user"; readonly uid: Uid }
   | {

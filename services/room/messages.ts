@@ -6,12 +6,15 @@ import { authorize, type Principal, type RoomAccess, requireScope, type Service,
 import { RoomError } from "../errors.ts";
 import { directUsers, type RoomId, serviceConversationUid, type Uid } from "../ids.ts";
 import { characters, FIXED } from "../limits.ts";
+import type { Metrics } from "../metrics.ts";
 import type { PublishedEvent, Publisher } from "../publisher.ts";
 import { SlowMode } from "../slow-mode.ts";
+import type { Span } from "../tracing.ts";
 import type { Audit } from "./audit.ts";
 import type { History } from "./history.ts";
 import type { Recipients } from "./recipients.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Snapshots } from "./snapshots.ts";
 import { toEvent, toMessage } from "./stored-events.ts";
 import type { Users } from "./users.ts";
 
@@ -36,6 +39,8 @@ export interface EventRequest {
   readonly type: string;
   readonly dataJson: string;
   readonly idempotencyKey: string;
+  /** Empty: the room's snapshot does not keep it. */
+  readonly snapshotKey: string;
 }
 
 /** What services say in rooms, and what anybody deletes there. */
@@ -46,6 +51,8 @@ export class Messages {
   readonly #recipients: Recipients;
   readonly #publisher: Publisher;
   readonly #audit: Audit;
+  readonly #snapshots: Snapshots;
+  readonly #metrics: Metrics | undefined;
   /** For users in whose name services speak: by room and user. */
   readonly #slowMode = new SlowMode();
 
@@ -56,6 +63,8 @@ export class Messages {
     recipients: Recipients;
     publisher: Publisher;
     audit: Audit;
+    snapshots: Snapshots;
+    metrics?: Metrics | undefined;
   }) {
     this.#rooms = options.rooms;
     this.#users = options.users;
@@ -63,6 +72,8 @@ export class Messages {
     this.#recipients = options.recipients;
     this.#publisher = options.publisher;
     this.#audit = options.audit;
+    this.#snapshots = options.snapshots;
+    this.#metrics = options.metrics;
   }
 
   /**
@@ -74,8 +85,9 @@ export class Messages {
   async send(
     service: Service,
     request: SendRequest,
+    span?: Span,
   ): Promise<{ readonly message: Message; readonly duplicate: boolean }> {
-    const { room, ...published } = await this.store(service, request);
+    const { room, ...published } = await this.#counted(this.store(service, request, undefined, span));
     const message = toMessage(await this.#stored(room, published), this.#history.epoch);
     if (message === undefined) throw new Error("the publisher composed something that is no message");
     return { message, duplicate: published.duplicate };
@@ -90,6 +102,7 @@ export class Messages {
     service: Service,
     request: SendRequest,
     lane?: object,
+    span?: Span,
   ): Promise<PublishedEvent & { readonly room: RoomId }> {
     const sender = this.#sender(service, request);
     if ((request.room === undefined) === (request.toUid === undefined)) {
@@ -107,7 +120,7 @@ export class Messages {
       key: request.idempotencyKey,
     };
     const publish = (): Promise<PublishedEvent> =>
-      this.#publisher.sendMessage(sender, { ...access, member: true }, content, lane);
+      this.#publisher.sendMessage(sender, { ...access, member: true }, content, lane, span);
     const { slowModeMs } = this.#rooms.policy(access.room);
     const isSlow = sender.kind === "user" && slowModeMs > 0;
     const published = isSlow ? this.#slowMode.pace(`${access.room} ${sender.uid}`, slowModeMs, publish) : publish();
@@ -116,33 +129,38 @@ export class Messages {
 
   /**
    * Stores an event of the service's own type, and tells what is stored.
-   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
+   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, snapshot_full, unavailable.
    */
   async publishEvent(
     service: Service,
     request: EventRequest,
+    span?: Span,
   ): Promise<{ readonly event: Event; readonly duplicate: boolean }> {
-    const published = await this.storeEvent(service, request);
+    const published = await this.#counted(this.storeEvent(service, request, undefined, span));
     return { event: toEvent(await this.#stored(request.room, published)), duplicate: published.duplicate };
   }
 
   /**
    * The same without reading what a retry's first try stored. The event is with the broker when this returns.
    * @param lane keeps events of one stream to one room in order.
-   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, unavailable.
+   * @throws RoomError permission_denied, room_not_found, invalid_argument, message_too_large, snapshot_full, unavailable.
    */
-  async storeEvent(service: Service, request: EventRequest, lane?: object): Promise<PublishedEvent> {
+  async storeEvent(service: Service, request: EventRequest, lane?: object, span?: Span): Promise<PublishedEvent> {
     const access = this.#plainRoom(request.room);
-    const custom = { type: request.type, dataJson: request.dataJson, key: request.idempotencyKey };
-    return this.#publisher.publishEvent(service, access, custom, lane);
+    authorize(service, "publish", access);
+    const { room, type, dataJson, snapshotKey, idempotencyKey: key } = request;
+    const publish = () =>
+      this.#publisher.publishEvent(service, access, { type, dataJson, snapshotKey, key }, lane, span);
+    return snapshotKey === "" ? publish() : this.#snapshots.publish(room, snapshotKey, dataJson, publish);
   }
 
   /**
    * Deletes a message; deleting it again gives the same deletion.
    * @param access what is known of the room; `member` says whether a user is in it.
+   * @param span what it is traced as a part of.
    * @throws RoomError not_found, invalid_argument when it is no message, permission_denied, not_a_member, unavailable.
    */
-  async delete(principal: Principal, access: RoomAccess, seq: bigint): Promise<Event> {
+  async delete(principal: Principal, access: RoomAccess, seq: bigint, span?: Span): Promise<Event> {
     authorize(principal, principal.kind === "user" ? "delete_own" : "delete_any", access);
     const position = Number(seq);
     const target = await this.#history.find(access.room, position);
@@ -152,7 +170,8 @@ export class Messages {
     const isOwn = body.value.uid === senderUid(principal);
     authorize(principal, isOwn ? "delete_own" : "delete_any", access);
     if (!isOwn || principal.kind === "service") await this.#recordDeletion(principal, access.room, seq, body.value.uid);
-    return toEvent(await this.#stored(access.room, await this.#publisher.deleteMessage(principal, access, position)));
+    const deletion = await this.#publisher.deleteMessage(principal, access, position, span);
+    return toEvent(await this.#stored(access.room, deletion));
   }
 
   #recordDeletion(principal: Principal, room: RoomId, seq: bigint, uid: string): Promise<void> {
@@ -167,6 +186,21 @@ export class Messages {
       throw new RoomError("not_found", "there is no such message");
     if (body.value.byUid !== senderUid(principal)) authorize(principal, "delete_any", access);
     return toEvent(deletion);
+  }
+
+  /** Counts a publish of a call of its own; streams and edges count theirs. */
+  async #counted<T extends PublishedEvent>(publishing: Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    try {
+      const published = await publishing;
+      this.#metrics?.publishSeconds.observe((performance.now() - startedAt) / 1_000);
+      this.#metrics?.publishesTotal.inc({ outcome: published.duplicate ? "duplicate" : "ok" });
+      return published;
+    } catch (error) {
+      const isCallers = error instanceof RoomError && error.reason !== "unavailable";
+      if (!isCallers) this.#metrics?.publishesTotal.inc({ outcome: "error" });
+      throw error;
+    }
   }
 
   /** A retry is answered with what the first try stored, not with what it would have stored itself. */

@@ -31,7 +31,7 @@ export function createModerating(options: {
   now: () => number;
 }): Moderating {
   const { control, fold, writer, rooms, membership, log, now } = options;
-  const audit = new Audit({ trail: fold.audit, writer, now });
+  const audit = new Audit({ trail: fold.audit, writer, log, now });
   const moderation = new Moderation({ control, fold, writer, membership, audit, now });
   const administration = new RoomAdministration({ rooms, moderation, audit });
   const commands = new AttachModeration({ rooms, membership, moderation, administration });

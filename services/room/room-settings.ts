@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
-import { type Room, RoomSchema } from "../../gen/baccarat/v1/room_pb.ts";
+import { OverloadPolicy, OverloadPolicySchema, type Room, RoomSchema } from "../../gen/baccarat/v1/room_pb.ts";
 import { RoomError } from "../errors.ts";
 import { characters, FIXED, LIMIT_TABLE } from "../limits.ts";
 
@@ -12,9 +12,22 @@ const SETTINGS: ReadonlyMap<string, Setting> = new Map([
   ["slow_mode_ms", "slowModeMs"],
   ["frozen", "frozen"],
   ["metadata", "metadata"],
+  ["overload_policy", "overloadPolicy"],
+  ["conflation_interval_ms", "conflationIntervalMs"],
 ]);
 
-type Setting = "title" | "capacity" | "private" | "slowModeMs" | "frozen" | "metadata";
+type Setting =
+  | "title"
+  | "capacity"
+  | "private"
+  | "slowModeMs"
+  | "frozen"
+  | "metadata"
+  | "overloadPolicy"
+  | "conflationIntervalMs";
+
+/** Those that are between the owner and the edges: members are not told of them. */
+const NOT_TOLD: ReadonlySet<Setting> = new Set(["overloadPolicy", "conflationIntervalMs"]);
 
 /** Those that moderators of the room may change, too. */
 const FOR_MODERATORS: ReadonlySet<string> = new Set(["slow_mode_ms", "frozen"]);
@@ -31,13 +44,27 @@ export function changedSettings(before: Room, after: Room): Record<string, strin
       const keys = changedKeys(before.metadata, after.metadata);
       return keys.length === 0 ? [] : [[path, keys.join(",")]];
     }
-    return before[setting] === after[setting] ? [] : [[path, String(after[setting])]];
+    if (before[setting] === after[setting]) return [];
+    return [[path, setting === "overloadPolicy" ? policyName(after.overloadPolicy) : String(after[setting])]];
   });
   return Object.fromEntries(changed);
 }
 
 function changedKeys(before: Room["metadata"], after: Room["metadata"]): string[] {
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => before[key] !== after[key]);
+}
+
+/** True when any setting that members are told of is not the default. */
+export function isConfigured(room: Room): boolean {
+  return [...SETTINGS.values()].some((setting) => !NOT_TOLD.has(setting) && isSet(room[setting]));
+}
+
+/** What to do when clients cannot take everything, defaults filled in. */
+export function overloadSettings(room: Room | undefined): Pick<Room, "overloadPolicy" | "conflationIntervalMs"> {
+  return {
+    overloadPolicy: room?.overloadPolicy || OverloadPolicy.QUEUE,
+    conflationIntervalMs: room?.conflationIntervalMs || FIXED.conflationMs,
+  };
 }
 
 /** A new room with the settings of `asked` and nothing else of it. @throws RoomError invalid_argument. */
@@ -80,6 +107,11 @@ function checkSettings(room: Room): void {
   if (room.slowModeMs < 0 || room.slowModeMs > FIXED.slowModeMs) {
     throw invalid("slow_mode_ms", `0 to ${FIXED.slowModeMs}`);
   }
+  if (OverloadPolicySchema.value[room.overloadPolicy] === undefined) throw invalid("overload_policy", "is unknown");
+  const { conflationIntervalMs: interval } = room;
+  if (interval !== 0 && (interval < FIXED.conflationMinMs || interval > FIXED.conflationMaxMs)) {
+    throw invalid("conflation_interval_ms", `0, or ${FIXED.conflationMinMs} to ${FIXED.conflationMaxMs}`);
+  }
   const metadata = Object.entries(room.metadata);
   if (metadata.length > FIXED.metadataKeys) throw invalid("metadata", `at most ${FIXED.metadataKeys} keys`);
   for (const [key, value] of metadata) {
@@ -90,6 +122,10 @@ function checkSettings(room: Room): void {
       throw invalid("metadata", `a value has at most ${FIXED.metadataValueChars} characters`);
     }
   }
+}
+
+function policyName(policy: OverloadPolicy): string {
+  return OverloadPolicySchema.value[policy]?.localName.toLowerCase() ?? String(policy);
 }
 
 function invalid(field: string, rule: string): RoomError {

@@ -1,6 +1,6 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { type FieldMask, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ControlStore } from "../../broker/broker.ts";
+import type { Broker } from "../../broker/broker.ts";
 import { type RoomRecord, RoomRecordSchema } from "../../gen/baccarat/v1/control_pb.ts";
 import { type RoomPolicy, RoomPolicySchema } from "../../gen/baccarat/v1/edge_service_pb.ts";
 import { type Room, RoomSchema } from "../../gen/baccarat/v1/room_pb.ts";
@@ -14,7 +14,7 @@ import type { ControlWriter } from "./control-writer.ts";
 import type { FoldedRoom } from "./folded.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { cutPage, decodePageToken, pageSize } from "./paging.ts";
-import { maskedSettings, newSettings } from "./room-settings.ts";
+import { isConfigured, maskedSettings, newSettings, overloadSettings } from "./room-settings.ts";
 import { endOf } from "./standings.ts";
 
 /** `open`: every valid id is a room. `listed`: only created ones are. */
@@ -34,7 +34,7 @@ export interface RoomsPage {
  * Changes of settings are whole records, the last one wins; within a replica changes of one room wait for each other.
  */
 export class Rooms {
-  readonly #control: ControlStore;
+  readonly #broker: Broker;
   readonly #fold: ControlFold;
   readonly #writer: ControlWriter;
   readonly #creation: RoomCreation;
@@ -42,13 +42,13 @@ export class Rooms {
   readonly #changes = new KeyedQueue();
 
   constructor(options: {
-    control: ControlStore;
+    broker: Broker;
     fold: ControlFold;
     writer: ControlWriter;
     roomCreation: RoomCreation;
     now: () => number;
   }) {
-    this.#control = options.control;
+    this.#broker = options.broker;
     this.#fold = options.fold;
     this.#writer = options.writer;
     this.#creation = options.roomCreation;
@@ -82,7 +82,14 @@ export class Rooms {
       roomId: room,
       frozen: settings?.frozen ?? false,
       slowModeMs: settings?.slowModeMs ?? 0,
+      ...overloadSettings(settings),
     });
+  }
+
+  /** What its members are told of; undefined when it is the defaults. */
+  settings(room: RoomId): Room | undefined {
+    const settings = this.#fold.room(room)?.record?.room;
+    return settings !== undefined && isConfigured(settings) ? settings : undefined;
   }
 
   /**
@@ -94,14 +101,14 @@ export class Rooms {
     requirePlain(room);
     const settings = newSettings({ ...asked, roomId: room });
     return this.#changes.run(room, async () => {
-      const record = this.#record(settings, undefined);
+      const deleted = await this.#requireNoSettings(room);
+      const record = this.#record(settings, deleted);
       const key = controlKeys.room(room);
-      await this.#requireNoSettings(room);
       await before(create(RoomSchema, { roomId: room }), settings);
       if (!(await this.#writer.create(key, RoomRecordSchema, record))) {
         // It was deleted, or somebody else was faster.
-        await this.#requireNoSettings(room);
-        await this.#writer.put(key, RoomRecordSchema, record);
+        const since = await this.#requireNoSettings(room);
+        await this.#writer.put(key, RoomRecordSchema, this.#record(settings, since));
       }
       return this.#view(room, record.room);
     });
@@ -141,7 +148,7 @@ export class Rooms {
       const stored = await this.#stored(room);
       this.#requireRoom(room, stored);
       const current = stored?.room ?? create(RoomSchema, { roomId: room });
-      const record = this.#record(maskedSettings(current, asked, mask), current);
+      const record = this.#record(maskedSettings(current, asked, mask), stored);
       await before(current, record.room ?? current);
       await this.#writer.put(controlKeys.room(room), RoomRecordSchema, record);
       return this.#view(room, record.room);
@@ -161,7 +168,10 @@ export class Rooms {
       if (stored?.deleted) return;
       this.#requireRoom(room, stored);
       await before();
-      await this.#writer.put(controlKeys.room(room), RoomRecordSchema, create(RoomRecordSchema, { deleted: true }));
+      // Read before the room is gone: what comes later is refused, by this replica at once and soon by all.
+      const deletedAt = { epoch: this.#broker.epoch, seq: BigInt(await this.#broker.logEnd()) };
+      const record = create(RoomRecordSchema, { deleted: true, deletedAt });
+      await this.#writer.put(controlKeys.room(room), RoomRecordSchema, record);
     });
   }
 
@@ -170,26 +180,29 @@ export class Rooms {
     if (!exists) throw new RoomError("room_not_found", "there is no such room", { metadata: { room_id: room } });
   }
 
-  async #requireNoSettings(room: RoomId): Promise<void> {
+  /** What is stored of a room that was deleted, if anything. */
+  async #requireNoSettings(room: RoomId): Promise<RoomRecord | undefined> {
     const stored = await this.#stored(room);
     if (stored !== undefined && !stored.deleted) throw new RoomError("already_exists", "the room has settings");
+    return stored;
   }
 
   async #stored(room: RoomId): Promise<RoomRecord | undefined> {
-    const value = (await this.#control.get(controlKeys.room(room)))?.value;
+    const value = (await this.#broker.control.get(controlKeys.room(room)))?.value;
     return value === undefined ? undefined : fromBinary(RoomRecordSchema, value);
   }
 
-  #record(settings: Room, before: Room | undefined): RoomRecord {
+  #record(settings: Room, before: RoomRecord | undefined): RoomRecord {
     const now = timestampFromMs(this.#now());
     return create(RoomRecordSchema, {
-      room: { ...settings, memberCount: 0, createTime: before?.createTime ?? now, updateTime: now },
+      room: { ...settings, memberCount: 0, createTime: before?.room?.createTime ?? now, updateTime: now },
+      ...(before?.deletedAt && { deletedAt: before.deletedAt }),
     });
   }
 
   #view(room: RoomId, settings: Room | undefined): Room {
     const memberCount = this.#fold.room(room)?.members.size ?? 0;
-    return { ...(settings ?? create(RoomSchema)), roomId: room, memberCount };
+    return { ...(settings ?? create(RoomSchema)), ...overloadSettings(settings), roomId: room, memberCount };
   }
 }
 

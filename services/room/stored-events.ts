@@ -55,7 +55,12 @@ function bodyBytes(body: Event["body"]): number {
       return strings.reduce((bytes, text) => bytes + Buffer.byteLength(text), 0);
     }
     case "customEvent":
-      return Buffer.byteLength(body.value.dataJson) + Buffer.byteLength(body.value.type) + body.value.byUid.length;
+      return (
+        Buffer.byteLength(body.value.dataJson) +
+        Buffer.byteLength(body.value.type) +
+        body.value.byUid.length +
+        body.value.snapshotKey.length
+      );
     default:
       return 0;
   }

@@ -143,6 +143,7 @@ export class Sweeper {
     await eachBounded([...run.clients], CLIENTS, (client) => this.#clients.unregister(client, "left"));
     if (run.attachedAt > 0) await this.#writer.delete(controlKeys.attachment(run.incarnation));
     if (run.drain !== undefined) await this.#writer.delete(controlKeys.drain(run.incarnation));
+    if (run.traffic !== undefined) await this.#writer.delete(controlKeys.traffic(run.incarnation));
     if (run.lease !== undefined) await this.#writer.delete(controlKeys.lease(run.incarnation));
     const fencedAt = run.fence?.fenceTime === undefined ? 0 : timestampMs(run.fence.fenceTime);
     if (this.#now() - fencedAt > FENCE_MS) await this.#writer.delete(controlKeys.fence(run.incarnation));

@@ -50,7 +50,7 @@ export class Users {
   }
 
   /**
-   * True when the user has ever existed. Waits up to a second for one whose first connection is just being registered.
+   * True when the user has ever existed. Waits up to APPEAR_MS for one whose first connection is just being registered.
    * @throws RoomError unavailable.
    */
   async exists(uid: Uid): Promise<boolean> {

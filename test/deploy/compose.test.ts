@@ -15,6 +15,7 @@ import { controlKeys } from "../../services/control-keys.ts";
 import type { RoomId, Uid } from "../../services/ids.ts";
 import { createLog } from "../../services/log.ts";
 import { TestClient } from "../support/client.ts";
+import { type Collector, type ReceivedSpan, startCollector } from "../support/collector.ts";
 import { type ComposeFile, readCompose, readEnvironment } from "../support/compose-file.ts";
 import { ComposeTopology } from "../support/compose-topology.ts";
 import { eventually } from "../support/eventually.ts";
@@ -25,6 +26,13 @@ const run = promisify(execFile);
 const room = "edge-room" as RoomId;
 const secrets = readEnvironment(environmentFile());
 const text = await readFile(join(ROOT, "docker-compose.yml"), "utf8");
+
+/** Attributes of a service (compose-spec, 05-services.md), those that are used. */
+const SERVICE_KEYS: ReadonlySet<string> = new Set([
+  ...["image", "build", "command", "entrypoint", "environment", "volumes", "ports", "networks", "network_mode"],
+  ...["profiles", "depends_on", "healthcheck", "user", "read_only", "tmpfs", "cap_drop", "cap_add", "security_opt"],
+  ...["ulimits", "logging", "mem_limit", "cpus", "restart", "stop_grace_period"],
+]);
 
 /** Finds haproxy, or gets it: root on Debian can. @throws Error with what to do. */
 async function requireHaproxy(): Promise<void> {
@@ -48,6 +56,26 @@ describe("docker-compose.yml", () => {
     );
     expect(names).toEqual(expect.arrayContaining(["prometheus", "grafana"]));
     expect(services.filter(([, { profiles }]) => profiles !== undefined).map(([name]) => name)).toEqual(["demo"]);
+  });
+
+  it("uses only what the compose specification has", () => {
+    const top = ["name", "services", "networks", "volumes"];
+    expect(Object.keys(file).filter((key) => !key.startsWith("x-") && !top.includes(key))).toEqual([]);
+    for (const [name, service] of services) {
+      expect(
+        Object.keys(service).filter((key) => !SERVICE_KEYS.has(key)),
+        name,
+      ).toEqual([]);
+      const { healthcheck = {}, depends_on = {} } = service;
+      for (const key of Object.keys(healthcheck)) {
+        expect(["test", "interval", "timeout", "retries", "start_period"], name).toContain(key);
+      }
+      for (const { condition } of Object.values(depends_on)) {
+        expect(["service_healthy", "service_completed_successfully"], name).toContain(condition);
+      }
+      // What is no text may be read as something else by another YAML reader.
+      for (const value of Object.values(service.environment ?? {})) expect(typeof value, name).toBe("string");
+    }
   });
 
   it("says what to do when there are no secrets", () => {
@@ -122,12 +150,18 @@ describe("npm run compose:init", () => {
 
 describe("the topology of the compose file, as processes", () => {
   let cluster: ComposeTopology;
+  let collector: Collector;
   beforeAll(async () => {
     await requireHaproxy();
     const newest = (await getNatsServers(process.env)).at(-1);
-    cluster = await ComposeTopology.start(readCompose(text, secrets), newest?.path ?? "");
+    collector = await startCollector();
+    const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: "1" };
+    cluster = await ComposeTopology.start(readCompose(text, { ...secrets, ...tracing }), newest?.path ?? "");
   }, 180_000);
-  afterAll(() => cluster?.stop(), 60_000);
+  afterAll(async () => {
+    await cluster?.stop();
+    await collector?.close();
+  }, 60_000);
 
   async function connectAs(sub: string, headers: Record<string, string> = {}): Promise<TestClient> {
     const token = await new SignJWT({ name: sub })
@@ -166,6 +200,47 @@ describe("the topology of the compose file, as processes", () => {
     });
     expect(clients.map(({ remote_addr }) => remote_addr)).toEqual(["127.0.0.1"]);
     await Promise.all([ann.close(), bob.close()]);
+  });
+
+  it("traces a message from the frame over NATS to its delivery at either edge", async () => {
+    const [ann, bob] = [await connectAs("tracy"), await connectAs("bob")];
+    for (const client of [ann, bob]) await client.request("join_room", { room_id: "traced" });
+    const owner = await nats("room", secrets.NATS_ROOM_PASSWORD);
+    const live = owner.subscribe("baccarat.live.>", { max: 1 });
+    await owner.flush();
+    const { message_id } = await ann.say("traced", "said to bob alone");
+    await bob.next("new_message");
+    const of = (name: string): ReceivedSpan[] => {
+      return collector.spans.filter((span) => span.name === name && span.traceId === sent()?.traceId);
+    };
+    const sent = (): ReceivedSpan | undefined =>
+      collector.spans.find(({ attributes }) => attributes["messaging.message.id"] === message_id);
+    await eventually(
+      "the frame's span and both deliveries",
+      () => of("frame send_message").length === 1 && of("deliver").length === 2,
+    );
+    const [frame, publish, store] = [of("frame send_message")[0], of("publish")[0], of("store")[0]];
+    expect(frame?.parentSpanId).toBe("");
+    expect(publish?.parentSpanId).toBe(frame?.spanId);
+    expect(store?.parentSpanId).toBe(publish?.spanId);
+    for (const delivery of of("deliver")) expect(delivery.parentSpanId).toBe(publish?.spanId);
+    expect(
+      of("deliver")
+        .map(({ resource }) => resource["service.instance.id"])
+        .sort(),
+    ).toEqual(["edge-1", "edge-2"]);
+    // The servers repeat the header with the event.
+    for await (const { headers } of live) {
+      expect(headers?.get("traceparent")).toBe(`00-${publish?.traceId}-${publish?.spanId}-01`);
+    }
+    const join = collector.spans.find(
+      ({ name, resource }) => name === "attach join" && resource["baccarat.role"] === "room",
+    );
+    expect(collector.spans.find(({ spanId }) => spanId === join?.parentSpanId)?.name).toBe("frame join_room");
+    for (const word of ["said to bob alone", "tracy", secrets.JWT_SECRET ?? "?"]) {
+      expect(collector.text).not.toContain(word);
+    }
+    await Promise.all([ann.close(), bob.close(), owner.close()]);
   });
 
   it("moves clients to the other edge when one stops, with nobody refused", async () => {

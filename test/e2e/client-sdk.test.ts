@@ -41,6 +41,34 @@ describe("RoomClient", () => {
     expect(await room.members()).toMatchObject({ count: 1, members: [{ username: "percy" }] });
   });
 
+  it("asks what time it is on the server", async () => {
+    const client = connect();
+    await client.join(freshRoom());
+    const before = Date.now();
+    const time = await client.serverTime();
+    expect(time).toBeGreaterThanOrEqual(before);
+    expect(time).toBeLessThanOrEqual(Date.now());
+  });
+
+  it("has a room's snapshot from the join on, through reconnects", async () => {
+    const id = freshRoom();
+    const set = (snapshot_key: string, data: unknown) =>
+      new RpcClient(sdk.rpc).call("RoomService/PublishEvent", { room_id: id, type: "table.state", snapshot_key, data });
+    await set("shoe", 1);
+    await set("hand", 1);
+    const client = connect();
+    const { room } = await client.join(id);
+    const shown = () => [...room.snapshot].map(([key, { data }]) => `${key} ${data}`).join();
+    expect(shown()).toBe("shoe 1,hand 1");
+    await set("shoe", 2);
+    await eventually("the change", () => shown() === "hand 1,shoe 2");
+    sdk.proxy.refuse();
+    await set("hand", null);
+    await set("phase", "betting");
+    sdk.proxy.heal();
+    await eventually("what was missed", () => shown() === "shoe 2,phase betting");
+  });
+
   it("hands out events as an async iterator", async () => {
     const { room } = await connect().join(freshRoom());
     const taken: string[] = [];

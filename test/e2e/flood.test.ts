@@ -1,5 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestClient } from "../support/client.ts";
 import { Crowd, newRoom } from "../support/crowd.ts";
+import { eventually } from "../support/eventually.ts";
+import { ProductProcess } from "../support/process.ts";
 import { RawSocket } from "../support/raw-socket.ts";
 import { singleProcess } from "../support/topology.ts";
 
@@ -25,12 +31,14 @@ describe("a flood from 200 sockets at full speed", () => {
     await using stack = new AsyncDisposableStack();
     for (const socket of sockets) stack.use(socket);
     let flooding = true;
+    let mostMemory = 0;
     const watch = (async () => {
       let answered = 0;
       for (; flooding; answered++) {
         expect((await fetch(`${topology.ops[0]}/livez`, { headers: { connection: "close" } })).status).toBe(200);
         await ann.say(room, `${answered}`);
         await bob.next("new_message", ({ message }) => message === `${answered}`);
+        mostMemory = Math.max(mostMemory, await residentBytes());
         // As fast as a person: her own limit is not what this is about.
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
@@ -43,7 +51,7 @@ describe("a flood from 200 sockets at full speed", () => {
     const [codes, answered] = await Promise.all([flood, watch]);
     expect(answered).toBeGreaterThan(0);
     expect(new Set(codes)).toEqual(new Set([4004]));
-    expect((await residentBytes()) - before).toBeLessThan(MAX_GROWTH_BYTES);
+    expect(mostMemory - before).toBeLessThan(MAX_GROWTH_BYTES);
   }, 60_000);
 
   async function residentBytes(): Promise<number> {
@@ -51,3 +59,62 @@ describe("a flood from 200 sockets at full speed", () => {
     return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1]);
   }
 });
+
+/** How long a starved process stands still, and then how long it runs, in milliseconds. */
+const STILL_MS = 700;
+const RUNS_MS = 60;
+
+describe("a process that gets too little of the machine", () => {
+  let directory: string;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "baccarat-late-"));
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  it("refuses new connections with 503 until it is in time again, and keeps those it has", async () => {
+    const product = await ProductProcess.start({ env: { DATA_DIR: directory } });
+    const { edge = "", ops = "" } = product.addresses;
+    const upgrade = async (): Promise<string> => {
+      await using raw = await RawSocket.connect(edge);
+      return await raw.handshake("/ws?room_id=", new URL(edge).host);
+    };
+    const taken = async (): Promise<boolean> => (await upgrade()).startsWith("HTTP/1.1 101 ");
+    // A process is busy while it starts, too.
+    await eventually("a new connection to be taken", taken);
+    const ann = await TestClient.connect(edge);
+    {
+      using _starved = starve(product);
+      const refused = await eventually("a new connection to be refused", async () => {
+        const head = await upgrade();
+        return head.startsWith("HTTP/1.1 503 ") && head;
+      });
+      expect(refused).toMatch(/^retry-after: [1-9]\d*\r?$/im);
+      const readiness = await fetch(`${ops}/readyz`);
+      expect([readiness.status, await readiness.text()]).toEqual([503, expect.stringContaining("event loop")]);
+      await ann.request("ping");
+    }
+    await eventually("new connections to be taken again", taken);
+    await ann.close();
+    expect(await product.stop()).toMatchObject({ code: 0 });
+  });
+});
+
+/** Stops and continues a process in turn, as a machine does that has more to do than it can, until it is disposed of. */
+function starve(product: ProductProcess): Disposable {
+  let timer: NodeJS.Timeout;
+  const stop = (): void => {
+    product.signal("SIGSTOP");
+    timer = setTimeout(run, STILL_MS);
+  };
+  const run = (): void => {
+    product.signal("SIGCONT");
+    timer = setTimeout(stop, RUNS_MS);
+  };
+  stop();
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      product.signal("SIGCONT");
+    },
+  };
+}

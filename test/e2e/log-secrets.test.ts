@@ -40,7 +40,9 @@ describe("the log of a process, at its most talkative", () => {
     await rm(dataDir, { recursive: true });
 
     const said = product.stdout + product.stderr;
-    expect(product.logLines().length).toBeGreaterThan(5);
+    const life = ["edge attached", "connection opened", "client known", "room joined", "connection closed"];
+    expect(product.logLines().map(({ msg }) => msg)).toEqual(expect.arrayContaining(life));
+    expect(product.logLines().find(({ msg }) => msg === "client known")).toMatchObject({ level: "debug", uid: "ann" });
     const [, , signature = ""] = good.split(".");
     const secrets = [good, bad, signature, RPC_SECRET, JWT_ENV.JWT_SECRET, "a-wrong-secret", "name-in-the-query"];
     const words = ["words for the room only", "words that are no frame", "by a service"];

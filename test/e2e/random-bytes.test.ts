@@ -1,11 +1,15 @@
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Crowd, newRoom } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
+import { COLLECTS_GARBAGE, ProductProcess } from "../support/process.ts";
 import { OPCODE } from "../support/raw-socket.ts";
 import { RpcClient } from "../support/rpc.ts";
-import { NO_TRAFFIC_LIMITS, singleProcess } from "../support/topology.ts";
+import { NO_TRAFFIC_LIMITS } from "../support/topology.ts";
 
 const SOAK_MS = process.env.TEST_FULL === "1" ? 60_000 : 5_000;
 const AT_ONCE = 8;
@@ -76,19 +80,28 @@ const SPEECHES: readonly ((random: Random) => Buffer[])[] = [
 ];
 
 describe("random bytes", () => {
-  const topology = singleProcess({ ...NO_TRAFFIC_LIMITS, LOG_LEVEL: "info" });
-  beforeAll(() => topology.start());
-  afterAll(() => topology.stop());
+  let directory: string;
+  let product: ProductProcess;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "baccarat-bytes-"));
+    product = await ProductProcess.start({ env: { ...NO_TRAFFIC_LIMITS, ...COLLECTS_GARBAGE, DATA_DIR: directory } });
+  });
+  afterAll(async () => {
+    expect(await product.stop()).toMatchObject({ code: 0 });
+    expect(product.complaints()).toEqual([]);
+    await rm(directory, { recursive: true, force: true });
+  });
 
   it(`for ${SOAK_MS / 1_000} s neither end the process nor disturb another client nor stay in memory`, async () => {
-    await using crowd = new Crowd(topology);
+    const { edge = "", rpc = "" } = product.addresses;
+    await using crowd = new Crowd({ edges: [edge] });
     const room = newRoom("soak");
     const [ann, bob] = [await crowd.join(room), await crowd.join(room)];
-    const ports = [topology.edges[0], topology.rpcs[0]].map((url) => Number(new URL(url ?? "").port));
+    const ports = [edge, rpc].map((url) => Number(new URL(url).port));
     const seed = Number(process.env.TEST_SEED);
     // What is only needed at first is not counted as growth.
     await speak(ports, seed, 500);
-    const before = await residentBytes(topology.ops[0] ?? "");
+    const before = await product.residentBytes();
     const talking = new AbortController();
     const talk = (async () => {
       for (let said = 0; !talking.signal.aborted; said++) {
@@ -100,10 +113,16 @@ describe("random bytes", () => {
     talking.abort();
     await talk;
     expect(connections).toBeGreaterThan(SOAK_MS / 100);
-    await new RpcClient(topology.rpcs[0] ?? "").call("RoomService/GetRoom", { room_id: room });
-    await eventually("memory to be given back", async () => {
-      return (await residentBytes(topology.ops[0] ?? "")) - before < MAX_GROWTH_BYTES;
-    });
+    await new RpcClient(rpc).call("RoomService/GetRoom", { room_id: room });
+    const state = { grownBy: 0 };
+    await eventually(
+      "memory to be given back",
+      async () => {
+        state.grownBy = (await product.residentBytes()) - before;
+        return state.grownBy < MAX_GROWTH_BYTES;
+      },
+      { state: () => state },
+    );
   }, 90_000);
 });
 
@@ -143,11 +162,4 @@ function masked(payload: Buffer): Buffer {
   const key = randomBytes(4);
   const body = payload.subarray(0, 125).map((byte, index) => byte ^ (key[index % 4] ?? 0));
   return Buffer.concat([Buffer.of(0x80 | OPCODE.text, 0x80 | body.length), key, body]);
-}
-
-async function residentBytes(ops: string): Promise<number> {
-  const text = await (await fetch(`${ops}/metrics`)).text();
-  const [, bytes] = /^process_resident_memory_bytes (\S+)$/m.exec(text) ?? [];
-  if (bytes === undefined) throw new Error("no process_resident_memory_bytes among the metrics");
-  return Number(bytes);
 }

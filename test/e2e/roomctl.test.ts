@@ -93,6 +93,20 @@ describe("roomctl", { timeout: 120_000 }, () => {
     expect(JSON.parse(gone.stderr)).toMatchObject({ error: { code: "room_not_found" } });
   });
 
+  it("deletes what a user wrote, once told so twice", async () => {
+    await using crowd = new Crowd(topology);
+    const room = newRoom("ctl");
+    const eve = await crowd.join(room);
+    for (const text of ["one", "two"]) await eve.say(room, text);
+    expect(await ctl(["delete-user-messages", eve.uid])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching("--yes"),
+    });
+    expect(await json(["delete-user-messages", eve.uid, "--room", "other", "--yes"])).toEqual({ deleted: 0 });
+    expect(await says(["delete-user-messages", eve.uid, "--yes"])).toBe(`2 messages of ${eve.uid} were deleted\n`);
+    expect(await json(["history", room])).toEqual([]);
+  });
+
   it("sends, publishes, reads, deletes and traces messages", async () => {
     await using crowd = new Crowd(topology);
     const room = newRoom("ctl");

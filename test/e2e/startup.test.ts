@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestClient } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
-import { ProductProcess } from "../support/process.ts";
+import { ProductProcess, ROOT } from "../support/process.ts";
 import { type Ran, run } from "../support/run.ts";
 
 const EXIT_CONFIG = 78;
@@ -123,6 +123,38 @@ describe("starting", { timeout: 60_000 }, () => {
     const { code, stderr } = await run({ args, env });
     expect(code).toBe(EXIT_CONFIG);
     expect(stderr).toContain(name);
+  });
+
+  it("refuses in production what is unsafe, and --check-config says the same", async () => {
+    const env = {
+      NODE_ENV: "production",
+      NODE_OPTIONS: "--inspect=127.0.0.1:0",
+      RPC_HOST: "0.0.0.0",
+      RPC_TOKENS: `ops:admin:${"changeme".repeat(4)}`,
+      NATS_URL: "nats://nats.example:4222",
+      NATS_USER: "room",
+      NATS_PASSWORD: "password",
+    };
+    const [started, checked] = await Promise.all([
+      run({ args: ["--role=room"], env }),
+      run({ args: ["--role=room", "--check-config"], env }),
+    ]);
+    const lines = ({ code, stdout, stderr }: Ran) => {
+      expect({ code, stdout }).toEqual({ code: EXIT_CONFIG, stdout: "" });
+      // What Node itself says of the debugger it has opened by then.
+      return stderr
+        .trim()
+        .split("\n")
+        .filter((line) => !/^(Debugger|For help)/.test(line));
+    };
+    expect(lines(checked)).toEqual(lines(started));
+    const named = lines(started).map((line) => line.split(":", 1)[0]);
+    expect(named).toEqual(["RPC_TOKENS", "RPC_TLS_CERT_FILE", "NATS_URL", "NATS_PASSWORD", "NODE_OPTIONS"]);
+    const command = [process.execPath, "--inspect=127.0.0.1:0", join(ROOT, "bin/start.js")] as const;
+    const demo = await run({ command, args: ["--demo"], env: { NODE_ENV: "production" } });
+    expect(demo.code).toBe(EXIT_CONFIG);
+    expect(demo.stderr).toMatch(/^--demo: .*$/m);
+    expect(demo.stderr).toMatch(/^--inspect: .*$/m);
   });
 
   it("refuses arguments it does not know", async () => {

@@ -70,9 +70,13 @@ describe("one process with TLS", () => {
     }
   });
 
-  it("refuses clients without a certificate, or with another authority's", async () => {
-    const stranger = { ca, cert: readFileSync(files.stranger.cert), key: readFileSync(files.stranger.key) };
-    for (const nodeOptions of [{ ca }, stranger]) {
+  it("refuses clients without a certificate, or with one that is another authority's or has ended", async () => {
+    const shown = ({ cert, key }: { cert: string; key: string }) => ({
+      ca,
+      cert: readFileSync(cert),
+      key: readFileSync(key),
+    });
+    for (const nodeOptions of [{ ca }, shown(files.stranger), shown(files.expired)]) {
       await expect(statusOf(topology.rpcs[0] ?? "", nodeOptions)).rejects.toThrow();
     }
     expect(await statusOf(topology.rpcs[0] ?? "", client())).toBe(404);

@@ -11,6 +11,8 @@ export interface Certificates extends Disposable {
   readonly client: { readonly cert: string; readonly key: string };
   /** Signed by another authority. */
   readonly stranger: { readonly cert: string; readonly key: string };
+  /** Ended yesterday. */
+  readonly expired: { readonly cert: string; readonly key: string };
 }
 
 /** Makes an authority and what it signs with openssl, good for a day; disposing deletes the files. */
@@ -34,7 +36,7 @@ export function makeCertificates(): Certificates {
       "-subj",
       `/CN=${name}`,
     );
-  const signed = (name: string, by: string) => {
+  const signed = (name: string, by: string, days = 1) => {
     writeFileSync(path(`${name}.ext`), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
     openssl("req", ...newKey, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
     const authorityFiles = ["-CA", `${by}.pem`, "-CAkey", `${by}.key`, "-CAcreateserial"];
@@ -47,7 +49,7 @@ export function makeCertificates(): Certificates {
       "-out",
       `${name}.pem`,
       "-days",
-      "1",
+      `${days}`,
       "-extfile",
       `${name}.ext`,
     );
@@ -60,6 +62,7 @@ export function makeCertificates(): Certificates {
     server: signed("server", "authority"),
     client: signed("client", "authority"),
     stranger: signed("stranger", "others"),
+    expired: signed("expired", "authority", -1),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
   };
 }

@@ -13,10 +13,10 @@ export interface CrowdOptions extends ConnectOptions {
  * On a cluster the same scenario therefore crosses edges without knowing it.
  */
 export class Crowd implements AsyncDisposable {
-  readonly #topology: Topology;
+  readonly #topology: Pick<Topology, "edges">;
   readonly #clients: TestClient[] = [];
 
-  constructor(topology: Topology) {
+  constructor(topology: Pick<Topology, "edges">) {
     this.#topology = topology;
   }
 

@@ -61,6 +61,7 @@ export interface StoredPayload {
   readonly message?: string;
   readonly deleted_seq?: number;
   readonly data?: unknown;
+  readonly snapshot_key?: string;
 }
 
 /** Payload of `room_joined`. */
@@ -71,8 +72,13 @@ export interface RoomJoined {
   readonly count: number;
   readonly members: readonly Member[];
   readonly events: readonly EventFrame[];
+  readonly snapshot?: readonly EventFrame[];
   readonly recovered: boolean;
   readonly reason?: string;
+  readonly settings?: RoomUpdated;
+  readonly moderator?: boolean;
+  readonly muted?: boolean;
+  readonly muted_until?: string;
 }
 
 /** Payload of `new_message`. */

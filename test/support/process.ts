@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { within } from "./eventually.ts";
+import { eventually, within } from "./eventually.ts";
 
 /** The root of the checkout. */
 export const ROOT = join(import.meta.dirname, "../..");
@@ -29,6 +29,11 @@ export interface Addresses {
   readonly rpc?: string;
   readonly ops?: string;
 }
+
+/** Environment of a process whose memory is measured. */
+export const COLLECTS_GARBAGE = {
+  NODE_OPTIONS: `--import=${join(import.meta.dirname, "collect-garbage.ts")}`,
+} as const;
 
 /** How long a start or a stop may take where that is not what is tested, in milliseconds: the machine may be very busy. */
 export const START_MS = 30_000;
@@ -126,6 +131,15 @@ export class ProductProcess {
   async listening(withinMs: number = START_MS): Promise<Addresses> {
     this.#addresses = await within(withinMs, "the process to listen", this.#listening, () => this.#output());
     return this.#addresses;
+  }
+
+  /** Bytes it has in memory once all garbage is collected. For processes with COLLECTS_GARBAGE in their environment. */
+  async residentBytes(): Promise<number> {
+    const measured = (): unknown[] =>
+      this.logLines().flatMap((line) => (line.msg === "garbage collected" ? [line.residentBytes] : []));
+    const before = measured().length;
+    this.signal("SIGWINCH");
+    return await eventually("garbage to be collected", () => measured()[before] as number | undefined);
   }
 
   /** Sends a signal. */

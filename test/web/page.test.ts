@@ -146,6 +146,42 @@ describe("the page", { timeout: 60_000 }, () => {
     expect([...ann.complaints, ...bob.complaints]).toEqual([]);
   });
 
+  it("says what a room is called, and what keeps the user from writing in it", async () => {
+    const room = newRoom("rules");
+    const ann = await stage.enter("Ann", room);
+    const send = ann.page.getByRole("button", { name: "Send" });
+    const update = (settings: object) =>
+      rpc().call("RoomService/UpdateRoom", { room: { room_id: room, ...settings }, update_mask: mask(settings) });
+    await update({ title: "Table 7", slow_mode_ms: 60_000 });
+    await ann.page.getByRole("heading", { level: 1, name: "Table 7" }).waitFor();
+    await ann.page.getByText(`#${room} · 1 member · Slow mode 1 min`).waitFor();
+    await ann.sees("The room is now called “Table 7”.");
+    await ann.say("the first of this minute");
+    await ann.composer.fill("the second");
+    await ann.page.getByText(/^Slow mode: one message every 1 min\.Next one in \d+ s\.$/).waitFor();
+    await ann.composer.press("Enter");
+    expect([await send.isDisabled(), await ann.composer.inputValue()]).toEqual([true, "the second"]);
+    await update({ slow_mode_ms: 0 });
+    await eventually("the button to work", () => send.isEnabled());
+    await update({ frozen: true });
+    await ann.page.getByText("The room is frozen: only moderators write.").first().waitFor();
+    expect(await ann.composer.isDisabled()).toBe(true);
+    // Whoever comes later is told so by the join.
+    await ann.page.reload();
+    await ann.page.getByRole("heading", { level: 1, name: "Table 7" }).waitFor();
+    await ann.page.getByText("The room is frozen: only moderators write.").waitFor();
+    await update({ frozen: false });
+    await ann.say("open again");
+    const { members } = await rpc().call<{ members: { uid: string }[] }>("RoomService/ListMembers", { room_id: room });
+    await rpc().call("RoomService/MuteMember", { room_id: room, uid: members[0]?.uid, duration: "1s", reason: "caps" });
+    await ann.page.getByText(/^You are muted until/).waitFor();
+    await ann.sees("You were muted until");
+    // Its end is told by nobody.
+    await eventually("the end of the mute", () => ann.composer.isEnabled());
+    await ann.say("thanks");
+    expect(ann.complaints).toEqual([]);
+  });
+
   it("comes with headers that keep scripts, frames and guesses of others out", async () => {
     for (const path of ["/", "/duo"]) {
       const response = await fetch(`${stage.home}${path}`);
@@ -163,3 +199,10 @@ describe("the page", { timeout: 60_000 }, () => {
     }
   });
 });
+
+/** Names every setting that is given. */
+function mask(settings: object): string {
+  return Object.keys(settings)
+    .map((name) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()))
+    .join();
+}

@@ -1,13 +1,10 @@
 import { createServer } from "node:net";
-import type { Locator } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { newRoom } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
 import { RpcClient } from "../support/rpc.ts";
+import { REFUSED, say, sides, texts } from "./duo.ts";
 import { Stage } from "./visitor.ts";
-
-/** The browser itself complains when a server is not there. */
-const REFUSED = /ERR_CONNECTION_REFUSED|WebSocket connection to .* failed/;
 
 describe("when something breaks", { timeout: 60_000 }, async () => {
   // The page comes back to the address it was loaded from, so the server must too.
@@ -20,11 +17,16 @@ describe("when something breaks", { timeout: 60_000 }, async () => {
 
   it("a refused message stays, with a button that sends it again", async () => {
     const room = newRoom("refused");
-    await rpc().call("RoomService/CreateRoom", { room: { room_id: room, frozen: true } });
-    const ann = await stage.enter("Ann", room);
+    const [ann] = [await stage.enter("Ann", room), await stage.enter("Bob", room)];
+    await ann.members.getByText("2 here").waitFor();
+    const { members } = await rpc().call<{ members: Member[] }>("RoomService/ListMembers", { room_id: room });
+    const uidOf = (name: string) => members.find(({ username }) => username === name)?.uid;
+    const block = { uid: uidOf("Bob"), blocked_uid: uidOf("Ann") };
+    await rpc().call("RoomService/BlockUser", block);
+    await ann.members.getByRole("button", { name: "Bob" }).click();
     await ann.type("can you hear me?");
-    await ann.message("can you hear me?").getByText("Not sent.").waitFor();
-    await rpc().call("RoomService/UpdateRoom", { room: { room_id: room, frozen: false }, update_mask: "frozen" });
+    await ann.message("can you hear me?").getByText("Not sent. This user takes no direct messages from you.").waitFor();
+    await rpc().call("RoomService/UnblockUser", block);
     await ann.message("can you hear me?").getByRole("button", { name: "Retry" }).click();
     await ann.message("can you hear me?").getByText("Stored").waitFor();
     expect(await ann.message("can you hear me?").count()).toBe(1);
@@ -35,7 +37,7 @@ describe("when something breaks", { timeout: 60_000 }, async () => {
     const room = newRoom("kicked");
     const ann = await stage.enter("Ann", room);
     await ann.say("before");
-    const { members } = await rpc().call<{ members: { uid: string }[] }>("RoomService/ListMembers", { room_id: room });
+    const { members } = await rpc().call<{ members: Member[] }>("RoomService/ListMembers", { room_id: room });
     await rpc().call("RoomService/KickMember", { room_id: room, uid: members[0]?.uid, reason: "kicked" });
     await ann.page.getByText("You were removed from this room.").waitFor();
     expect(await ann.composer.isDisabled()).toBe(true);
@@ -96,7 +98,7 @@ describe("when something breaks", { timeout: 60_000 }, async () => {
 
   it("/duo shows a gap being filled: cut one side, talk on the other, restore", async () => {
     const { page, complaints } = await stage.visit({}, "/duo");
-    const [ann, bob] = [page.getByRole("region", { name: "Ann" }), page.getByRole("region", { name: "Bob" })];
+    const { ann, bob } = sides(page);
     for (const side of [ann, bob]) await side.getByText("Connected · 2 here").waitFor();
     await say(ann, "can you see this?");
     await bob.getByText("can you see this?").waitFor();
@@ -109,10 +111,6 @@ describe("when something breaks", { timeout: 60_000 }, async () => {
     await bob.getByText("Recovered 3 messages").waitFor();
     await bob.getByText(/3 messages recovered after \d+ s away/).waitFor();
     await ann.getByText("from the dark").waitFor();
-    const texts = async (side: Locator): Promise<string[]> => {
-      const rows = await side.getByRole("log").locator("[data-seq] p:last-child").allTextContents();
-      return rows.map((text) => text.trim());
-    };
     const order = ["can you see this?", "one", "two", "three", "from the dark"];
     for (const side of [ann, bob]) {
       await eventually("both sides to be the same", async () => (await texts(side)).join() === order.join(), {
@@ -123,10 +121,8 @@ describe("when something breaks", { timeout: 60_000 }, async () => {
     expect(complaints).toEqual([]);
   });
 
-  it("/duo takes two edges, and says so when they are none", async () => {
-    const { page, complaints } = await stage.visit({}, `/duo?edges=${stage.home},${stage.home}/`);
-    await page.getByRole("region", { name: "Bob" }).getByText("Connected · 2 here").waitFor();
-    await page.goto(`${stage.home}/duo?edges=nonsense`);
+  it("/duo says so when its edges are none", async () => {
+    const { page, complaints } = await stage.visit({}, "/duo?edges=nonsense");
     await page.getByRole("alert").getByText("edges must be one or two addresses").waitFor();
     expect(complaints).toEqual([]);
   });
@@ -147,10 +143,9 @@ describe("when something breaks", { timeout: 60_000 }, async () => {
   });
 });
 
-async function say(side: Locator, text: string): Promise<void> {
-  const composer = side.getByRole("textbox", { name: "Message", exact: true });
-  await composer.fill(text);
-  await composer.press("Enter");
+interface Member {
+  readonly uid: string;
+  readonly username: string;
 }
 
 function freePort(): Promise<number> {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { newRoom } from "../support/crowd.ts";
-import { Stage } from "./visitor.ts";
+import { Crowd, newRoom } from "../support/crowd.ts";
+import { RpcClient } from "../support/rpc.ts";
+import { Stage, type Visitor } from "./visitor.ts";
 
 describe("rooms and conversations", { timeout: 60_000 }, () => {
   const stage = new Stage();
@@ -91,4 +92,53 @@ describe("rooms and conversations", { timeout: 60_000 }, () => {
     await ann.sees("still there?");
     expect([...ann.complaints, ...bob.complaints, ...cem.complaints]).toEqual([]);
   });
+
+  it("have everything that was missed, when that is more than comes by itself", async () => {
+    const room = newRoom("truncated");
+    const ann = await stage.visit();
+    const line = await lineOf(ann);
+    await ann.enter("Ann", room);
+    await using crowd = new Crowd(stage.topology);
+    const [bob, cem] = [await crowd.join(room), await crowd.join(room)];
+    const to_uid = (await bob.request("get_members", { room_id: room })).members.find(
+      ({ username }) => username === "Ann",
+    )?.uid;
+    await bob.request("send_message", { to_uid, message: "hello" });
+    await ann.sidebar.getByRole("button", { name: /1 unread/ }).click();
+    await ann.sees("hello");
+    // Read from history, so that where the conversation stands is known to the page alone.
+    await ann.page.reload();
+    await ann.sees("hello");
+    line.cut();
+    await ann.page.getByText(/^Connection lost\./).waitFor();
+    const rpc = new RpcClient(stage.topology.rpcs[0] ?? "");
+    const many = Array.from({ length: 101 }, (_, index) => ({ uid: cem.uid, to_uid, message: `line ${index}` }));
+    await Promise.all(many.map((message) => rpc.call("RoomService/SendMessage", message)));
+    await bob.request("send_message", { to_uid, message: "the last word" });
+    line.restore();
+    await ann.page.getByRole("button", { name: "Try now" }).click();
+    await ann.sees("the last word");
+    expect(await ann.log.getByText("hello", { exact: true }).count()).toBe(1);
+    expect(ann.complaints).toEqual([]);
+  });
 });
+
+/** Puts the connections of a page into the test's hand. To be called before the first one. */
+async function lineOf({ page }: Visitor): Promise<{ cut(): void; restore(): void }> {
+  let isCut = false;
+  let tear = (): void => undefined;
+  await page.routeWebSocket(/\/ws\b/, (socket) => {
+    if (isCut) return void socket.close();
+    const server = socket.connectToServer();
+    tear = () => void Promise.all([socket.close({ code: 4000 }), server.close({ code: 4000 })]);
+  });
+  return {
+    cut() {
+      isCut = true;
+      tear();
+    },
+    restore() {
+      isCut = false;
+    },
+  };
+}

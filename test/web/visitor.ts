@@ -11,8 +11,9 @@ export class Stage {
   readonly topology: Topology;
   #browser: Browser | undefined;
 
-  constructor(env: Readonly<Record<string, string>> = {}) {
-    this.topology = singleProcess(env);
+  /** On a topology, or on one process with an environment. Its first edge serves the page. */
+  constructor(where: Topology | Readonly<Record<string, string>> = {}) {
+    this.topology = isTopology(where) ? where : singleProcess(where);
   }
 
   /** Starts both; call it in beforeAll. */
@@ -49,6 +50,10 @@ export class Stage {
     await visitor.enter(name, room);
     return visitor;
   }
+}
+
+function isTopology(where: Topology | Readonly<Record<string, string>>): where is Topology {
+  return typeof where.start === "function";
 }
 
 /** Somebody in front of the page: what they see, in the words of the page, and what they do. */

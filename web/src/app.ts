@@ -81,7 +81,7 @@ export class App {
 
   #renderTitle(): void {
     const { active, unread } = this.#chat;
-    const name = active === undefined ? "" : `${active.withUid === undefined ? "#" : ""}${active.name} · `;
+    const name = active === undefined ? "" : `${active.withUid === undefined ? "#" : ""}${active.title} · `;
     document.title = `${unread > 0 ? `(${badge(unread)}) ` : ""}${name}baccarat`;
   }
 
@@ -128,20 +128,24 @@ export class App {
 
   #renderHeader(thread: Thread, signal: AbortSignal): void {
     const room = thread.withUid === undefined;
+    const title = h("span", {});
     const about = h("p", { class: "faint about" });
     const leave = room ? `Leave #${thread.name}` : "Close this conversation";
     const members = (): void => this.#drawers.toggleMembers();
     fill(
       this.#header,
       button("menu", "Rooms and conversations", () => this.#drawers.open("rooms"), "only-narrow"),
-      h("div", { class: "title" }, h("h1", {}, room && icon("hash"), h("span", {}, thread.name)), about),
+      h("div", { class: "title" }, h("h1", {}, room && icon("hash"), title), about),
       room && button("users", "Members", members),
       button(room ? "leave" : "close", leave, () => void this.#chat.leave(thread)),
     );
     renderOn([(listener) => thread.changes.on(listener)], signal, () => {
       const { count } = thread.roster;
       const members = count > 0 ? plural(count, "member") : thread.status.name === "loading" ? "" : "Not a member";
-      about.textContent = room ? members : "Direct message";
+      const id = thread.title === thread.name ? "" : `#${thread.name}`;
+      const facts = [id, members, ...(count > 0 ? thread.rules.marks : [])];
+      title.textContent = thread.title;
+      about.textContent = room ? facts.filter((fact) => fact !== "").join(" · ") : "Direct message";
     });
   }
 

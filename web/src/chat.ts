@@ -8,7 +8,9 @@ import {
 } from "../../client/src/index.ts";
 import { Changes } from "./changes.ts";
 import { plural } from "./format.ts";
-import { Thread, type ThreadHost } from "./thread.ts";
+import { Thread } from "./thread.ts";
+import type { ThreadHost } from "./thread-host.ts";
+import { describeFailure } from "./words.ts";
 
 /** What a chat remembers, and where it tells what happens beside its threads. */
 export interface ChatHost {
@@ -31,6 +33,8 @@ export interface Notice {
 /** How long recoveries of several rooms are gathered into one word. */
 const GATHER_MS = 250;
 const MOST_NOTICES = 3;
+/** Conversations looked through when too much was missed to come by itself. */
+const MOST_LISTED = 200;
 
 /** Everything one user sees: the connection, the rooms and conversations, and which of them is shown. */
 export class Chat {
@@ -65,6 +69,7 @@ export class Chat {
     this.client.on("direct", ({ room }) => {
       if (room.withUid !== undefined) void this.#conversation(room.id, room.withUid, room.withUid).open();
     });
+    this.client.on("truncated", ({ rooms, moreRooms }) => void this.#refresh(rooms, moreRooms));
     this.client.on("notice", ({ message, sent }) => this.#addNotice(message, Date.parse(sent)));
     this.client.on("error", (error) => this.#host.say(error.message, "bad"));
   }
@@ -204,6 +209,18 @@ export class Chat {
     void this.active?.open();
     this.#host.onThreads(this);
     this.changes.tell();
+  }
+
+  /** More direct messages were missed than came: which, the list of conversations says, and those shown are read anew. */
+  async #refresh(rooms: readonly string[], all: boolean): Promise<void> {
+    try {
+      const { conversations } = await this.client.conversations({ pageSize: MOST_LISTED });
+      this.#summarize(conversations);
+      const behind = this.conversations.filter(({ id }) => all || rooms.includes(id));
+      await Promise.all(behind.map((thread) => thread.refresh()));
+    } catch (error) {
+      this.#host.say(`Not all direct messages could be looked for. ${describeFailure(error)}`, "bad");
+    }
   }
 
   #stateChanged(state: ConnectionState): void {

@@ -1,4 +1,4 @@
-import { h, renderOn, setAttribute } from "./dom.ts";
+import { fill, h, renderOn, setAttribute } from "./dom.ts";
 import { characters, httpsHost } from "./format.ts";
 import { icon } from "./icons.ts";
 import type { Thread } from "./thread.ts";
@@ -9,6 +9,8 @@ const LONGEST_URL = 2_048;
 /** From here on the characters left are shown. */
 const NEARLY = 3_600;
 const MOST_LINES = 8;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const RULE_ICONS = { muted: "mute", frozen: "snow", slow: "clock" } as const;
 
 /** Where messages are written. Enter sends, Shift+Enter begins a new line. */
 export class Composer {
@@ -20,6 +22,18 @@ export class Composer {
   readonly #imageRow: HTMLElement;
   readonly #attach: HTMLButtonElement;
   readonly #send: HTMLButtonElement;
+  readonly #ruleText = h("span", {});
+  // Part of what is seen, not of what is read out every second.
+  readonly #countdown = h("span", { class: "countdown", "aria-live": "off" });
+  readonly #ruleIcon = h("span", {});
+  readonly #rule = h(
+    "p",
+    { class: "rule", role: "status", hidden: true },
+    this.#ruleIcon,
+    this.#ruleText,
+    this.#countdown,
+  );
+  #again: ReturnType<typeof setTimeout> | undefined;
   readonly #counter = h("span", { class: "counter", hidden: true });
 
   constructor(options: { thread: Thread; signal: AbortSignal; onSend: () => void }) {
@@ -65,11 +79,13 @@ export class Composer {
     this.element = h(
       "form",
       { class: "composer", onsubmit: (event: SubmitEvent) => this.#submit(event) },
+      this.#rule,
       this.#imageRow,
       h("div", { class: "composer-row" }, this.#attach, this.#text, this.#counter, this.#send),
     );
     this.#text.value = options.thread.draft;
     renderOn([(listener) => options.thread.changes.on(listener)], options.signal, () => this.#update());
+    options.signal.addEventListener("abort", () => clearTimeout(this.#again), { once: true });
   }
 
   /** Puts the cursor where messages are written. */
@@ -114,7 +130,13 @@ export class Composer {
     const image = this.#image.value.trim();
     if (image !== "" && httpsHost(image) === undefined) return false;
     const text = this.#text.value.trim();
-    return this.#thread.status.name === "ready" && (text !== "" || image !== "") && characters(text) <= LONGEST;
+    const stops = this.#thread.rules.current(Date.now())?.stops ?? "nothing";
+    return (
+      stops === "nothing" &&
+      this.#thread.status.name === "ready" &&
+      (text !== "" || image !== "") &&
+      characters(text) <= LONGEST
+    );
   }
 
   #isOver(): boolean {
@@ -122,12 +144,29 @@ export class Composer {
     return name === "failed" || name === "left";
   }
 
+  /** Shows what limits writing. True when nothing can be written. */
+  #renderRule(): boolean {
+    const rule = this.#isOver() ? undefined : this.#thread.rules.current(Date.now());
+    clearTimeout(this.#again);
+    if (rule?.changesInMs !== undefined) {
+      this.#again = setTimeout(() => this.#update(), Math.min(rule.changesInMs, LONGEST_TIMER_MS));
+    }
+    this.#rule.hidden = rule === undefined;
+    if (rule && this.#ruleText.textContent !== rule.text) {
+      fill(this.#ruleIcon, icon(RULE_ICONS[rule.kind]));
+      this.#ruleText.textContent = rule.text;
+    }
+    this.#countdown.textContent = rule?.countdown ?? "";
+    return rule?.stops === "all";
+  }
+
   #update(): void {
     const { withUid, name } = this.#thread;
+    const isOver = this.#renderRule() || this.#isOver();
     const length = characters(this.#text.value);
     const image = this.#image.value.trim();
-    this.#text.disabled = this.#isOver();
-    this.#attach.disabled = this.#isOver();
+    this.#text.disabled = isOver;
+    this.#attach.disabled = isOver;
     this.#text.placeholder = withUid === undefined ? `Message #${name}` : `Message ${name}`;
     this.#text.rows = Math.min(MOST_LINES, this.#text.value.split("\n").length);
     this.#counter.hidden = length < NEARLY;

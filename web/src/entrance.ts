@@ -12,6 +12,8 @@ export type Entry = { readonly token: string } | { readonly profile: Profile; re
 export function entrance(options: {
   readonly profile: Profile | undefined;
   readonly room: string;
+  /** Room this server proposes; undefined when it proposes none. */
+  readonly featured: string | undefined;
   readonly wantsToken: boolean;
   /** Why it is shown again, such as a token that was refused. */
   readonly problem: string;
@@ -73,7 +75,7 @@ function guestForm(
       },
     },
     h("h1", {}, "Take a seat"),
-    h("p", { class: "faint" }, "Choose a name and a room. That is all."),
+    h("p", { class: "faint" }, welcome(options.featured)),
     problem,
     h("label", { class: "field" }, h("span", {}, "Your name"), h("span", { class: "with-button" }, name)),
     h("fieldset", { class: "avatars" }, h("legend", {}, "Your picture"), ...choices),
@@ -107,6 +109,11 @@ function tokenForm(
     h("button", { class: "button primary" }, "Log in"),
     h("button", { class: "link", type: "button", onclick: onGuest }, "Enter as a guest"),
   );
+}
+
+function welcome(featured: string | undefined): string {
+  const all = "Choose a name and a room. That is all.";
+  return featured === undefined ? all : `A table of baccarat is being dealt in ${featured}. Choose a name and come in.`;
 }
 
 const ROOM_RULE = "Letters, digits and _ . : @ - only, at most 64";

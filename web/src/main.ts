@@ -20,7 +20,8 @@ const saved = new Saved(browserStores());
 function enter(problem: string): void {
   const screen = entrance({
     profile: saved.profile,
-    room: roomInAddress() ?? saved.recent[0] ?? DEFAULT_ROOM,
+    room: roomInAddress() ?? featuredRoom() ?? saved.recent[0] ?? DEFAULT_ROOM,
+    featured: featuredRoom(),
     wantsToken: saved.wantsToken,
     problem,
     themeButton: themeButton(saved),
@@ -90,6 +91,9 @@ function converse(): void {
   for (const room of rooms) chat.join(room, { show: false });
   const first = active ?? rooms[0];
   if (first !== undefined) chat.show(first);
+  const featured = featuredRoom();
+  // Offered once: whoever leaves it is not brought back.
+  if (featured !== undefined && !saved.recent.includes(featured)) chat.join(featured, { show: first === undefined });
   openRoom();
 
   const { signal } = ending;
@@ -130,6 +134,12 @@ class ReadMarks {
     for (const [id, seq] of this.#waiting) saved.setReadMark(id, seq);
     this.#waiting.clear();
   }
+}
+
+/** The room this server proposes, if it does. */
+function featuredRoom(): string | undefined {
+  const room = document.querySelector<HTMLMetaElement>('meta[name="featured-room"]')?.content ?? "";
+  return isRoomId(room) ? room : undefined;
 }
 
 function roomInAddress(): string | undefined {

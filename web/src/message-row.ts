@@ -4,7 +4,6 @@ import { clock, compactJson, fullTime, httpsHost, listNames, shortClock } from "
 import { icon } from "./icons.ts";
 import { splitLinks } from "./links.ts";
 import type { Thread } from "./thread.ts";
-import { memberOf } from "./thread.ts";
 import type { CustomEntry, MessageEntry, OutgoingEntry, PresenceEntry } from "./timeline.ts";
 import { nameOf, type Row } from "./timeline-rows.ts";
 
@@ -41,7 +40,7 @@ export function rowElement(row: Row, host: RowHost): HTMLElement {
 function messageRow(entry: MessageEntry, head: boolean, own: boolean, host: RowHost): HTMLElement {
   const { message } = entry;
   const at = Date.parse(message.sent);
-  const member = memberOf(host.thread, message);
+  const member = host.thread.roster.authorOf(message);
   const picture = message.imageUrl === undefined ? undefined : pictureBox(message.imageUrl, nameOf(entry));
   const stored = own ? h("span", { class: "state", title: "Stored" }, icon("check"), hidden("Stored")) : undefined;
   const remove = (): void => void host.thread.delete(entry.seq);

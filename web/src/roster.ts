@@ -1,4 +1,4 @@
-import type { Member, Presence } from "../../client/src/types.ts";
+import type { Member, Message, Presence } from "../../client/src/types.ts";
 
 /** Who is in a room, as far as known: of a large room only the first members and those who moved lately. */
 export class Roster {
@@ -20,6 +20,11 @@ export class Roster {
   /** A member known here; undefined for others. */
   get(uid: string): Member | undefined {
     return this.#members.get(uid);
+  }
+
+  /** Who wrote a message: the member known here, or what the message says of them. */
+  authorOf({ uid, username, avatarId }: Message): Member {
+    return this.get(uid) ?? { uid, username, ...(avatarId === undefined ? {} : { avatarId }) };
   }
 
   /** Begins anew, with the first members of a room. */

@@ -91,7 +91,7 @@ export class Sidebar {
   #render(): void {
     const query = this.#field.value;
     const { rooms, conversations } = this.#chat;
-    const named = ({ name }: Thread): string => name;
+    const named = ({ name, title }: Thread): string => (title === name ? name : `${name} ${title}`);
     const wanted = toRoomId(query);
     const open = new Set(rooms.map(({ id }) => id));
     const recent = this.#saved.recent.filter((id) => !open.has(id));
@@ -121,12 +121,12 @@ export class Sidebar {
   }
 
   #threadItem(thread: Thread): ListItem {
-    const { id, name, unread, withUid } = thread;
+    const { id, title, unread, withUid } = thread;
     const active = this.#chat.active === thread;
     const gone = thread.status.name === "failed" || thread.status.name === "left";
     return {
       key: id,
-      rev: `${name} ${thread.partner.avatarId ?? ""} ${unread} ${active} ${gone}`,
+      rev: `${title} ${thread.partner.avatarId ?? ""} ${unread} ${active} ${gone}`,
       make: () => {
         const button = h(
           "button",
@@ -138,7 +138,7 @@ export class Sidebar {
             onclick: () => this.#choose(() => this.#chat.show(id)),
           },
           withUid === undefined ? icon("hash") : avatar(thread.partner),
-          h("span", { class: "name" }, name),
+          h("span", { class: "name" }, title),
           unread > 0 && h("span", { class: "badge" }, badge(unread), h("span", { class: "hidden" }, " unread")),
         );
         return h("li", {}, button);

@@ -3,6 +3,7 @@ import { Composer } from "./composer.ts";
 import { fill, h, renderOn } from "./dom.ts";
 import { icon } from "./icons.ts";
 import type { RowHost } from "./message-row.ts";
+import { TableView } from "./table-view.ts";
 import type { Thread } from "./thread.ts";
 import { TimelineView } from "./timeline-view.ts";
 
@@ -19,9 +20,17 @@ export class ThreadPane {
     const over = h("div", { class: "over", role: "status" });
     this.element = h("section", { class: "pane" }, timeline.element, over, typing, this.#composer.element);
     let status = "";
+    let table: TableView | undefined;
     renderOn([(listener) => thread.changes.on(listener)], signal, () => {
       const text = thread.typing.text(Date.now());
       typing.textContent = text === "" ? "" : `${text} …`;
+      const dealt = thread.table.state !== undefined;
+      this.element.classList.toggle("has-table", dealt);
+      if (dealt && table === undefined) {
+        table = new TableView({ thread, signal });
+        this.element.prepend(table.element);
+      }
+      if (table) table.element.hidden = !dealt;
       if (thread.status.name === status) return;
       status = thread.status.name;
       this.element.dataset.status = status;

@@ -1,34 +1,17 @@
-import type { Message, Room, RoomClient, RoomEvent } from "../../client/src/index.ts";
+import type { Message, Room, RoomEvent } from "../../client/src/index.ts";
 import { type Member, RoomClientError } from "../../client/src/index.ts";
 import { Changes } from "./changes.ts";
+import { randomId } from "./random-id.ts";
 import { ReadMark } from "./read-mark.ts";
 import { Roster } from "./roster.ts";
+import { describeMute, Rules } from "./rules.ts";
+import { Table } from "./table.ts";
+import { readTalk } from "./table-history.ts";
+import type { ThreadHost, ThreadStatus } from "./thread-host.ts";
 import { Timeline } from "./timeline.ts";
 import type { Gap } from "./timeline-rows.ts";
 import { TYPING_SHOWN_MS, Typing } from "./typing.ts";
-import { describeError, describeLeft, describeReset } from "./words.ts";
-
-/** Where a thread stands. `failed`: it could not be entered; `left`: it is over, by a moderator's decision or the server's. */
-export type ThreadStatus =
-  | { readonly name: "loading" }
-  | { readonly name: "ready" }
-  | { readonly name: "failed"; readonly text: string }
-  | { readonly name: "left"; readonly text: string };
-
-/** What a thread needs of the chat it belongs to. */
-export interface ThreadHost {
-  readonly client: RoomClient;
-  /** True while the user sees this thread's end. */
-  readonly isRead: (thread: Thread) => boolean;
-  /** It was read up to here. */
-  readonly onRead: (thread: Thread) => void;
-  /** Events missed in an absence were delivered. */
-  readonly onRecovered: (thread: Thread, count: number) => void;
-  /** Its place or marks in the list of threads changed. */
-  readonly onChanged: () => void;
-  /** Something went wrong that is worth a word. */
-  readonly onProblem: (text: string) => void;
-}
+import { describeFailure, describeLeft, describeReset } from "./words.ts";
 
 const PAGE = 50;
 /** Events kept of a thread nobody scrolls in; older ones are loaded again when wanted. */
@@ -43,7 +26,10 @@ export class Thread {
   readonly withUid: string | undefined;
   readonly changes = new Changes();
   readonly timeline = new Timeline();
+  /** What is dealt here, in a room with a dealer; its events are no part of the timeline. */
+  readonly table = new Table();
   readonly roster = new Roster();
+  readonly rules = new Rules();
   readonly typing = new Typing();
   readonly mark: ReadMark;
   /** Absences that were made up for, by number. */
@@ -60,9 +46,11 @@ export class Thread {
   #loadingOlder = false;
   #gone = false;
   #latestAt = 0;
+  /** Oldest event that was loaded: what is older can be asked for from here. */
+  #oldestSeq: number | undefined;
   #headSeq = 0;
   /** Since when the connection is lost, and what came of the time since; undefined while it is there. */
-  #away: { readonly since: number; readonly seqs: Set<number> } | undefined;
+  #away: { readonly since: number; readonly seqs: Set<number>; dealt: number } | undefined;
   #typingTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: { id: string; name: string; withUid?: string; readSeq?: number | undefined; host: ThreadHost }) {
@@ -76,6 +64,11 @@ export class Thread {
   /** Name of the room, or of the other user. */
   get name(): string {
     return this.#name;
+  }
+
+  /** What people call it: the room's title where it has one. */
+  get title(): string {
+    return this.rules.title || this.#name;
   }
 
   /** The other user of a conversation, with the picture last seen. */
@@ -122,14 +115,16 @@ export class Thread {
       if (this.#gone) return void (await room.leave());
       this.#listen(room);
       this.roster.replace(room.knownMembers, room.count);
-      this.timeline.replace(events, events.length > 0);
+      this.#replace(events);
       // A room seen for the first time is not full of unread messages.
       this.#take(events, this.mark.seq !== undefined);
       this.mark.begin();
       this.#setStatus({ name: "ready" });
       this.readIfSeen();
+      // Where a dealer deals, the latest events may hold nothing that was said.
+      if (this.timeline.size === 0) void this.loadOlder();
     } catch (error) {
-      this.#setStatus({ name: "failed", text: describe(error) });
+      this.#setStatus({ name: "failed", text: describeFailure(error) });
     }
   }
 
@@ -146,7 +141,20 @@ export class Thread {
       this.readIfSeen();
     } catch (error) {
       this.#room = undefined;
-      this.#setStatus({ name: "failed", text: describe(error) });
+      this.#setStatus({ name: "failed", text: describeFailure(error) });
+    }
+  }
+
+  /** More of a conversation was missed than came by itself: reads its latest messages, if they are shown. */
+  async refresh(): Promise<void> {
+    if (this.withUid === undefined || this.#room === undefined) return;
+    try {
+      const { events, hasMore } = await this.#room.history({ limit: PAGE });
+      this.#take(this.timeline.addLatest(events, hasMore), true);
+      this.readIfSeen();
+      this.#note();
+    } catch (error) {
+      this.#host.onProblem(`New messages of ${this.#name} could not be loaded. ${describeFailure(error)}`);
     }
   }
 
@@ -166,15 +174,16 @@ export class Thread {
 
   /** Loads a page of older messages. Does nothing while one is being loaded, or when there are none. */
   async loadOlder(): Promise<void> {
-    const before = this.timeline.oldestSeq;
+    const before = this.table.state ? this.#oldestSeq : this.timeline.oldestSeq;
     if (this.#loadingOlder || !this.timeline.hasOlder || before === undefined || this.#room === undefined) return;
     this.#loadingOlder = true;
     this.changes.tell();
     try {
-      const page = await this.#room.history({ beforeSeq: before, limit: PAGE });
-      this.timeline.addOlder(page.events, page.hasMore);
+      const talk = await readTalk(this.#room, this.table, before);
+      this.timeline.addOlder(talk.events, talk.hasMore);
+      this.#oldestSeq = talk.oldestSeq;
     } catch (error) {
-      this.#host.onProblem(`Older messages could not be loaded. ${describe(error)}`);
+      this.#host.onProblem(`Older messages could not be loaded. ${describeFailure(error)}`);
     } finally {
       this.#loadingOlder = false;
       this.changes.tell();
@@ -203,7 +212,7 @@ export class Thread {
     try {
       await this.#room?.delete(seq);
     } catch (error) {
-      this.#host.onProblem(`The message could not be deleted. ${describe(error)}`);
+      this.#host.onProblem(`The message could not be deleted. ${describeFailure(error)}`);
     }
   }
 
@@ -221,14 +230,14 @@ export class Thread {
       this.changes.tell();
       return page.nextPageToken;
     } catch (error) {
-      this.#host.onProblem(`Members could not be loaded. ${describe(error)}`);
+      this.#host.onProblem(`Members could not be loaded. ${describeFailure(error)}`);
       return pageToken;
     }
   }
 
   /** The connection is gone. Rooms only: of conversations nobody says when they are complete again. */
   lost(): void {
-    this.#away ??= { since: Date.now(), seqs: new Set() };
+    this.#away ??= { since: Date.now(), seqs: new Set(), dealt: 0 };
   }
 
   /** Marks everything as read when the user sees it. */
@@ -251,6 +260,13 @@ export class Thread {
       this.changes.tell();
     });
     room.on("typing", ({ uid, username }) => this.#heardTyping(uid, username));
+    this.rules.follow(room);
+    room.on("updated", (settings) => this.#note(...this.rules.updated(settings)));
+    room.on("muted", (change) => {
+      const own = change.uid === this.#host.client.self?.uid;
+      const name = own ? undefined : (this.roster.get(change.uid)?.username ?? change.uid);
+      this.#note(describeMute(change, name, Date.now()));
+    });
     room.on("recovered", ({ count }) => this.#recovered(count));
     room.on("reset", ({ reason, events }) => this.#reset(reason, events));
     room.on("left", ({ reason, by }) => {
@@ -262,15 +278,37 @@ export class Thread {
   }
 
   #hear(event: RoomEvent): void {
+    if (this.table.take(event)) {
+      this.#hearDealer(event);
+      return;
+    }
     if (this.timeline.add(event)) {
       this.#away?.seqs.add(event.seq);
       if (event.kind === "message") this.typing.stopped(event.message.uid);
       this.#take([event], !this.#host.isRead(this));
-      this.timeline.trim(this.pinned ? KEPT : MOST_KEPT);
+      if (this.timeline.trim(this.pinned ? KEPT : MOST_KEPT)) this.#oldestSeq = this.timeline.oldestSeq;
       this.readIfSeen();
     }
     this.changes.tell();
     this.#host.onChanged();
+  }
+
+  #hearDealer(event: RoomEvent): void {
+    if (this.#away) this.#away.dealt += 1;
+    else if (event.kind === "custom") this.table.clock.heard(Date.parse(event.event.sent));
+    this.#take([event], false);
+    this.changes.tell();
+  }
+
+  /** Shows the latest events instead of all that was there; a room's table begins with its snapshot. */
+  #replace(events: readonly RoomEvent[]): void {
+    this.table.begin(this.#room?.snapshot.values() ?? [], events);
+    if (this.table.state) void this.table.clock.ask(() => this.#host.client.serverTime());
+    this.timeline.replace(
+      events.filter((event) => !this.table.take(event)),
+      events.length > 0,
+    );
+    this.#oldestSeq = events[0]?.seq;
   }
 
   /** Counts what is new; nothing is when `counts` is false. */
@@ -288,17 +326,18 @@ export class Thread {
   #recovered(count: number): void {
     const away = this.#away;
     this.#away = undefined;
-    if (away === undefined || count === 0) return;
+    const missed = count - (away?.dealt ?? 0);
+    if (away === undefined || missed <= 0) return;
     const gap = this.gaps.size + 1;
-    this.gaps.set(gap, { count, awayMs: Date.now() - away.since });
+    this.gaps.set(gap, { count: missed, awayMs: Date.now() - away.since });
     this.timeline.markMissed(away.seqs, gap);
-    this.#host.onRecovered(this, count);
+    this.#host.onRecovered(this, missed);
     this.changes.tell();
   }
 
   #reset(reason: string, events: readonly RoomEvent[]): void {
     this.#away = undefined;
-    this.timeline.replace(events, events.length > 0);
+    this.#replace(events);
     if (reason === "epoch_changed") this.mark.reset();
     this.#take(events, false);
     this.timeline.note(describeReset(reason));
@@ -308,6 +347,7 @@ export class Thread {
 
   #send(id: string, text: string, imageUrl: string | undefined): void {
     this.mark.settle();
+    this.rules.sent(Date.now());
     this.timeline.sending(id, text, imageUrl, Date.now());
     this.changes.tell();
     void this.#deliver(id, text, imageUrl);
@@ -320,7 +360,7 @@ export class Thread {
       // The same message comes from the room too, before or after this: whichever is first is shown.
       this.#hear({ kind: "message", seq: message.seq, message: this.#signed(message) });
     } catch (error) {
-      this.timeline.failed(id, describe(error));
+      this.timeline.failed(id, describeFailure(error));
       this.changes.tell();
     }
   }
@@ -341,24 +381,16 @@ export class Thread {
     this.#typingTimer = setTimeout(() => this.changes.tell(), TYPING_SHOWN_MS);
   }
 
+  /** Says something in between, that is not stored. */
+  #note(...words: readonly string[]): void {
+    for (const text of words) this.timeline.note(text);
+    this.changes.tell();
+    this.#host.onChanged();
+  }
+
   #setStatus(status: ThreadStatus): void {
     this.#status = status;
     this.changes.tell();
     this.#host.onChanged();
   }
-}
-
-/** A member as far as a thread knows; what a message says of its sender otherwise. */
-export function memberOf(thread: Thread, message: Message): Member {
-  const avatar = message.avatarId === undefined ? {} : { avatarId: message.avatarId };
-  return thread.roster.get(message.uid) ?? { uid: message.uid, username: message.username, ...avatar };
-}
-
-function describe(error: unknown): string {
-  if (error instanceof RoomClientError) return describeError(error.code, error.message);
-  return error instanceof Error ? error.message : String(error);
-}
-
-function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

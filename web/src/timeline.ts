@@ -121,6 +121,14 @@ export class Timeline {
     return events.filter((event) => this.add(event));
   }
 
+  /** Takes in the latest page of history, instead of all that is there when there is a hole between them; returns what is new. */
+  addLatest(events: readonly RoomEvent[], hasOlder: boolean): RoomEvent[] {
+    const latest = this.#latest;
+    const hole = hasOlder && (events[0]?.seq ?? 0) > latest;
+    if (hole) this.replace(events, hasOlder);
+    return events.filter((event) => (hole ? event.seq > latest : this.add(event)));
+  }
+
   /** Begins anew with the latest events: what is shown so far may not fit to them. What is being sent stays. */
   replace(events: readonly RoomEvent[], hasOlder: boolean): void {
     this.#stored = [];
@@ -130,13 +138,14 @@ export class Timeline {
     this.addOlder(events, hasOlder);
   }
 
-  /** Drops the oldest events, so that at most `most` are held. They can be loaded again. */
-  trim(most: number): void {
-    if (this.#stored.length <= most) return;
+  /** Drops the oldest events, so that at most `most` are held; false when that many were not. They can be loaded again. */
+  trim(most: number): boolean {
+    if (this.#stored.length <= most) return false;
     this.#stored = this.#stored.slice(-most);
     const oldest = this.oldestSeq ?? 0;
     this.#local = this.#local.filter(({ after }) => after >= oldest);
     this.#hasOlder = true;
+    return true;
   }
 
   /** Says that these events, which are there, were missed in the absence with this number. */

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../../client/src/types.ts";
+import { type ErrorCode, RoomClientError } from "../../client/src/types.ts";
 
 /** What the page says when a connection has ended for good. */
 export interface Ending {
@@ -27,6 +27,12 @@ const ENDINGS: ReadonlyMap<number, Ending> = new Map([
 /** Why something was refused, in words; the server's own words where the code says too little. */
 export function describeError(code: ErrorCode, message: string): string {
   return ERRORS[code] ?? sentence(message);
+}
+
+/** Why something failed, in words. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof RoomClientError) return describeError(error.code, error.message);
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The server says things in lower case and without a full stop. */

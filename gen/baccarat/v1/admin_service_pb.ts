@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/admin_service.proto.
  */
 export const file_baccarat_v1_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9iYWNjYXJhdC92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtiYWNjYXJhdC52MSJqChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDdWlkGAMgASgJEg8KB3Jvb21faWQYBCABKAkSDwoHZWRnZV9pZBgFIAEoCSJUChNMaXN0Q2xpZW50c1Jlc3BvbnNlEiQKB2NsaWVudHMYASADKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlsKGERpc2Nvbm5lY3RDbGllbnRzUmVxdWVzdBILCgN1aWQYASABKAkSEQoJY2xpZW50X2lkGAIgASgJEg8KB2VkZ2VfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjEKGURpc2Nvbm5lY3RDbGllbnRzUmVzcG9uc2USFAoMZGlzY29ubmVjdGVkGAEgASgFIhIKEExpc3RFZGdlc1JlcXVlc3QiNQoRTGlzdEVkZ2VzUmVzcG9uc2USIAoFZWRnZXMYASADKAsyES5iYWNjYXJhdC52MS5FZGdlIrMBCgRFZGdlEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVuZXdfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29ubmVjdGlvbnMYBSABKAUSEAoIZHJhaW5pbmcYBiABKAgiIwoQRHJhaW5FZGdlUmVxdWVzdBIPCgdlZGdlX2lkGAEgASgJIigKEURyYWluRWRnZVJlc3BvbnNlEhMKC2Nvbm5lY3Rpb25zGAEgASgFIkQKE1Jldm9rZVRva2Vuc1JlcXVlc3QSCwoDdWlkGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJHChRSZXZva2VUb2tlbnNSZXNwb25zZRIvCgtyZXZva2VfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKQoWQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJIhkKF0Jyb2FkY2FzdE5vdGljZVJlc3BvbnNlImwKFkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDwoHcm9vbV9pZBgDIAEoCRILCgN1aWQYBCABKAkSDQoFYWN0b3IYBSABKAkiWwoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYmFjY2FyYXQudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiEQoPR2V0U3RhdHNSZXF1ZXN0InAKEEdldFN0YXRzUmVzcG9uc2USDwoHY2xpZW50cxgBIAEoBRINCgV1c2VycxgCIAEoBRINCgVyb29tcxgDIAEoBRIPCgdtZW1iZXJzGAQgASgFEg0KBWVkZ2VzGAUgASgFEg0KBWVwb2NoGAYgASgJMtIFCgxBZG1pblNlcnZpY2USVQoLTGlzdENsaWVudHMSHy5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1Jlc3BvbnNlIgOQAgESZAoRRGlzY29ubmVjdENsaWVudHMSJS5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1JlcXVlc3QaJi5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1Jlc3BvbnNlIgASTwoJTGlzdEVkZ2VzEh0uYmFjY2FyYXQudjEuTGlzdEVkZ2VzUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RFZGdlc1Jlc3BvbnNlIgOQAgESTAoJRHJhaW5FZGdlEh0uYmFjY2FyYXQudjEuRHJhaW5FZGdlUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkRyYWluRWRnZVJlc3BvbnNlIgASVQoMUmV2b2tlVG9rZW5zEiAuYmFjY2FyYXQudjEuUmV2b2tlVG9rZW5zUmVxdWVzdBohLmJhY2NhcmF0LnYxLlJldm9rZVRva2Vuc1Jlc3BvbnNlIgASXgoPQnJvYWRjYXN0Tm90aWNlEiMuYmFjY2FyYXQudjEuQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBokLmJhY2NhcmF0LnYxLkJyb2FkY2FzdE5vdGljZVJlc3BvbnNlIgASYQoPTGlzdEF1ZGl0RXZlbnRzEiMuYmFjY2FyYXQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLmJhY2NhcmF0LnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgOQAgESTAoIR2V0U3RhdHMSHC5iYWNjYXJhdC52MS5HZXRTdGF0c1JlcXVlc3QaHS5iYWNjYXJhdC52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_google_protobuf_timestamp]);
+  fileDesc("Ch9iYWNjYXJhdC92MS9hZG1pbl9zZXJ2aWNlLnByb3RvEgtiYWNjYXJhdC52MSJqChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSCwoDdWlkGAMgASgJEg8KB3Jvb21faWQYBCABKAkSDwoHZWRnZV9pZBgFIAEoCSJUChNMaXN0Q2xpZW50c1Jlc3BvbnNlEiQKB2NsaWVudHMYASADKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlsKGERpc2Nvbm5lY3RDbGllbnRzUmVxdWVzdBILCgN1aWQYASABKAkSEQoJY2xpZW50X2lkGAIgASgJEg8KB2VkZ2VfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjEKGURpc2Nvbm5lY3RDbGllbnRzUmVzcG9uc2USFAoMZGlzY29ubmVjdGVkGAEgASgFIhIKEExpc3RFZGdlc1JlcXVlc3QiNQoRTGlzdEVkZ2VzUmVzcG9uc2USIAoFZWRnZXMYASADKAsyES5iYWNjYXJhdC52MS5FZGdlIt4BCgRFZGdlEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVuZXdfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29ubmVjdGlvbnMYBSABKAUSEAoIZHJhaW5pbmcYBiABKAgSKQoHdHJhZmZpYxgHIAEoCzIYLmJhY2NhcmF0LnYxLkVkZ2VUcmFmZmljIrABCgtFZGdlVHJhZmZpYxIvCgtyZXBvcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoTbWVzc2FnZXNfcGVyX3NlY29uZBgCIAEoARIdChVkZWxpdmVyaWVzX3Blcl9zZWNvbmQYAyABKAESFwoPZGVsaXZlcnlfbGFnX21zGAQgASgBEhsKE2RlbGl2ZXJ5X2xhZ19wOTlfbXMYBSABKAEiIwoQRHJhaW5FZGdlUmVxdWVzdBIPCgdlZGdlX2lkGAEgASgJIigKEURyYWluRWRnZVJlc3BvbnNlEhMKC2Nvbm5lY3Rpb25zGAEgASgFIkQKE1Jldm9rZVRva2Vuc1JlcXVlc3QSCwoDdWlkGAEgASgJEhAKCHRva2VuX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJHChRSZXZva2VUb2tlbnNSZXNwb25zZRIvCgtyZXZva2VfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoZRGVsZXRlVXNlck1lc3NhZ2VzUmVxdWVzdBILCgN1aWQYASABKAkSDwoHcm9vbV9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCSJkChpEZWxldGVVc2VyTWVzc2FnZXNSZXNwb25zZRIPCgdkZWxldGVkGAEgASgFEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRILCgNzZXEYAyABKAQSDwoHZW5kX3NlcRgEIAEoBCIpChZCcm9hZGNhc3ROb3RpY2VSZXF1ZXN0Eg8KB21lc3NhZ2UYASABKAkiGQoXQnJvYWRjYXN0Tm90aWNlUmVzcG9uc2UibAoWTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIPCgdyb29tX2lkGAMgASgJEgsKA3VpZBgEIAEoCRINCgVhY3RvchgFIAEoCSJbChdMaXN0QXVkaXRFdmVudHNSZXNwb25zZRInCgZldmVudHMYASADKAsyFy5iYWNjYXJhdC52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIRCg9HZXRTdGF0c1JlcXVlc3QiiwEKEEdldFN0YXRzUmVzcG9uc2USDwoHY2xpZW50cxgBIAEoBRINCgV1c2VycxgCIAEoBRINCgVyb29tcxgDIAEoBRIPCgdtZW1iZXJzGAQgASgFEg0KBWVkZ2VzGAUgASgFEg0KBWVwb2NoGAYgASgJEhkKEWV2ZW50c19wZXJfc2Vjb25kGAcgASgBMrsGCgxBZG1pblNlcnZpY2USVQoLTGlzdENsaWVudHMSHy5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0Q2xpZW50c1Jlc3BvbnNlIgOQAgESZAoRRGlzY29ubmVjdENsaWVudHMSJS5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1JlcXVlc3QaJi5iYWNjYXJhdC52MS5EaXNjb25uZWN0Q2xpZW50c1Jlc3BvbnNlIgASTwoJTGlzdEVkZ2VzEh0uYmFjY2FyYXQudjEuTGlzdEVkZ2VzUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RFZGdlc1Jlc3BvbnNlIgOQAgESTAoJRHJhaW5FZGdlEh0uYmFjY2FyYXQudjEuRHJhaW5FZGdlUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkRyYWluRWRnZVJlc3BvbnNlIgASVQoMUmV2b2tlVG9rZW5zEiAuYmFjY2FyYXQudjEuUmV2b2tlVG9rZW5zUmVxdWVzdBohLmJhY2NhcmF0LnYxLlJldm9rZVRva2Vuc1Jlc3BvbnNlIgASZwoSRGVsZXRlVXNlck1lc3NhZ2VzEiYuYmFjY2FyYXQudjEuRGVsZXRlVXNlck1lc3NhZ2VzUmVxdWVzdBonLmJhY2NhcmF0LnYxLkRlbGV0ZVVzZXJNZXNzYWdlc1Jlc3BvbnNlIgASXgoPQnJvYWRjYXN0Tm90aWNlEiMuYmFjY2FyYXQudjEuQnJvYWRjYXN0Tm90aWNlUmVxdWVzdBokLmJhY2NhcmF0LnYxLkJyb2FkY2FzdE5vdGljZVJlc3BvbnNlIgASYQoPTGlzdEF1ZGl0RXZlbnRzEiMuYmFjY2FyYXQudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBokLmJhY2NhcmF0LnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgOQAgESTAoIR2V0U3RhdHMSHC5iYWNjYXJhdC52MS5HZXRTdGF0c1JlcXVlc3QaHS5iYWNjYXJhdC52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_google_protobuf_timestamp]);
 
 /**
  * ListClientsRequest is the request of ListClients.
@@ -242,6 +242,13 @@ export type Edge = Message<"baccarat.v1.Edge"> & {
    * @generated from field: bool draining = 6;
    */
   draining: boolean;
+
+  /**
+   * What it did lately, as it said last; absent when it has said nothing yet.
+   *
+   * @generated from field: baccarat.v1.EdgeTraffic traffic = 7;
+   */
+  traffic?: EdgeTraffic | undefined;
 };
 
 /**
@@ -250,6 +257,56 @@ export type Edge = Message<"baccarat.v1.Edge"> & {
  */
 export const EdgeSchema: GenMessage<Edge> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_admin_service, 6);
+
+/**
+ * EdgeTraffic is what an edge did between its last two reports, about 3 s apart. An edge that has nothing to do says so
+ * once. Stored under traffic.<incarnation>, so fields are only ever added.
+ *
+ * @generated from message baccarat.v1.EdgeTraffic
+ */
+export type EdgeTraffic = Message<"baccarat.v1.EdgeTraffic"> & {
+  /**
+   * When it was reported, by the edge's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp report_time = 1;
+   */
+  reportTime?: Timestamp | undefined;
+
+  /**
+   * Messages per second that its clients published.
+   *
+   * @generated from field: double messages_per_second = 2;
+   */
+  messagesPerSecond: number;
+
+  /**
+   * Frames per second that it handed to its clients by fan-out.
+   *
+   * @generated from field: double deliveries_per_second = 3;
+   */
+  deliveriesPerSecond: number;
+
+  /**
+   * Mean time from an event's sending to its being written to clients, in milliseconds, by two clocks; 0 without events.
+   *
+   * @generated from field: double delivery_lag_ms = 4;
+   */
+  deliveryLagMs: number;
+
+  /**
+   * Time within which 99 of 100 events were written, in milliseconds, estimated from a histogram; 0 without events.
+   *
+   * @generated from field: double delivery_lag_p99_ms = 5;
+   */
+  deliveryLagP99Ms: number;
+};
+
+/**
+ * Describes the message baccarat.v1.EdgeTraffic.
+ * Use `create(EdgeTrafficSchema)` to create a new message.
+ */
+export const EdgeTrafficSchema: GenMessage<EdgeTraffic> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 7);
 
 /**
  * DrainEdgeRequest is the request of DrainEdge.
@@ -270,7 +327,7 @@ export type DrainEdgeRequest = Message<"baccarat.v1.DrainEdgeRequest"> & {
  * Use `create(DrainEdgeRequestSchema)` to create a new message.
  */
 export const DrainEdgeRequestSchema: GenMessage<DrainEdgeRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 7);
+  messageDesc(file_baccarat_v1_admin_service, 8);
 
 /**
  * DrainEdgeResponse is the response of DrainEdge.
@@ -291,7 +348,7 @@ export type DrainEdgeResponse = Message<"baccarat.v1.DrainEdgeResponse"> & {
  * Use `create(DrainEdgeResponseSchema)` to create a new message.
  */
 export const DrainEdgeResponseSchema: GenMessage<DrainEdgeResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 8);
+  messageDesc(file_baccarat_v1_admin_service, 9);
 
 /**
  * RevokeTokensRequest is the request of RevokeTokens. Exactly one of uid and token_id is required.
@@ -300,7 +357,8 @@ export const DrainEdgeResponseSchema: GenMessage<DrainEdgeResponse> = /*@__PURE_
  */
 export type RevokeTokensRequest = Message<"baccarat.v1.RevokeTokensRequest"> & {
   /**
-   * All tokens of this user that were issued until now, by their `iat`; one without `iat` counts as issued before.
+   * All tokens of this user that were issued until now, by their `iat`; one without `iat` counts as issued before. Of a
+   * guest: its session.
    *
    * @generated from field: string uid = 1;
    */
@@ -326,7 +384,7 @@ export type RevokeTokensRequest = Message<"baccarat.v1.RevokeTokensRequest"> & {
  * Use `create(RevokeTokensRequestSchema)` to create a new message.
  */
 export const RevokeTokensRequestSchema: GenMessage<RevokeTokensRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 9);
+  messageDesc(file_baccarat_v1_admin_service, 10);
 
 /**
  * RevokeTokensResponse is the response of RevokeTokens.
@@ -347,7 +405,91 @@ export type RevokeTokensResponse = Message<"baccarat.v1.RevokeTokensResponse"> &
  * Use `create(RevokeTokensResponseSchema)` to create a new message.
  */
 export const RevokeTokensResponseSchema: GenMessage<RevokeTokensResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 10);
+  messageDesc(file_baccarat_v1_admin_service, 11);
+
+/**
+ * DeleteUserMessagesRequest is the request of DeleteUserMessages.
+ *
+ * @generated from message baccarat.v1.DeleteUserMessagesRequest
+ */
+export type DeleteUserMessagesRequest = Message<"baccarat.v1.DeleteUserMessagesRequest"> & {
+  /**
+   * Whose messages.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+
+  /**
+   * Only those in this room, or in this direct conversation. Default: all.
+   *
+   * @generated from field: string room_id = 2;
+   */
+  roomId: string;
+
+  /**
+   * Most messages to delete; 0 means 100, more than 1,000 means 1,000. A page also ends after 100,000 events looked at.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the previous answer; empty for the first page. A page that failed as unavailable may be asked again.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message baccarat.v1.DeleteUserMessagesRequest.
+ * Use `create(DeleteUserMessagesRequestSchema)` to create a new message.
+ */
+export const DeleteUserMessagesRequestSchema: GenMessage<DeleteUserMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 12);
+
+/**
+ * DeleteUserMessagesResponse is the response of DeleteUserMessages.
+ *
+ * @generated from message baccarat.v1.DeleteUserMessagesResponse
+ */
+export type DeleteUserMessagesResponse = Message<"baccarat.v1.DeleteUserMessagesResponse"> & {
+  /**
+   * How many messages this page deleted.
+   *
+   * @generated from field: int32 deleted = 1;
+   */
+  deleted: number;
+
+  /**
+   * Where the next page starts; empty at the end, which may take pages that delete nothing.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Position up to which the log was looked at.
+   *
+   * @generated from field: uint64 seq = 3;
+   */
+  seq: bigint;
+
+  /**
+   * Position at which all pages end: where the log ended when the first was asked for.
+   *
+   * @generated from field: uint64 end_seq = 4;
+   */
+  endSeq: bigint;
+};
+
+/**
+ * Describes the message baccarat.v1.DeleteUserMessagesResponse.
+ * Use `create(DeleteUserMessagesResponseSchema)` to create a new message.
+ */
+export const DeleteUserMessagesResponseSchema: GenMessage<DeleteUserMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_admin_service, 13);
 
 /**
  * BroadcastNoticeRequest is the request of BroadcastNotice.
@@ -368,7 +510,7 @@ export type BroadcastNoticeRequest = Message<"baccarat.v1.BroadcastNoticeRequest
  * Use `create(BroadcastNoticeRequestSchema)` to create a new message.
  */
 export const BroadcastNoticeRequestSchema: GenMessage<BroadcastNoticeRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 11);
+  messageDesc(file_baccarat_v1_admin_service, 14);
 
 /**
  * BroadcastNoticeResponse is the response of BroadcastNotice.
@@ -383,7 +525,7 @@ export type BroadcastNoticeResponse = Message<"baccarat.v1.BroadcastNoticeRespon
  * Use `create(BroadcastNoticeResponseSchema)` to create a new message.
  */
 export const BroadcastNoticeResponseSchema: GenMessage<BroadcastNoticeResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 12);
+  messageDesc(file_baccarat_v1_admin_service, 15);
 
 /**
  * ListAuditEventsRequest is the request of ListAuditEvents.
@@ -432,7 +574,7 @@ export type ListAuditEventsRequest = Message<"baccarat.v1.ListAuditEventsRequest
  * Use `create(ListAuditEventsRequestSchema)` to create a new message.
  */
 export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 13);
+  messageDesc(file_baccarat_v1_admin_service, 16);
 
 /**
  * ListAuditEventsResponse is the response of ListAuditEvents.
@@ -460,7 +602,7 @@ export type ListAuditEventsResponse = Message<"baccarat.v1.ListAuditEventsRespon
  * Use `create(ListAuditEventsResponseSchema)` to create a new message.
  */
 export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 14);
+  messageDesc(file_baccarat_v1_admin_service, 17);
 
 /**
  * GetStatsRequest is the request of GetStats.
@@ -475,7 +617,7 @@ export type GetStatsRequest = Message<"baccarat.v1.GetStatsRequest"> & {
  * Use `create(GetStatsRequestSchema)` to create a new message.
  */
 export const GetStatsRequestSchema: GenMessage<GetStatsRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 15);
+  messageDesc(file_baccarat_v1_admin_service, 18);
 
 /**
  * GetStatsResponse is the response of GetStats.
@@ -524,6 +666,13 @@ export type GetStatsResponse = Message<"baccarat.v1.GetStatsResponse"> & {
    * @generated from field: string epoch = 6;
    */
   epoch: string;
+
+  /**
+   * Events of all rooms and conversations stored per second, over the last 5 s, as the replica that answers heard them.
+   *
+   * @generated from field: double events_per_second = 7;
+   */
+  eventsPerSecond: number;
 };
 
 /**
@@ -531,7 +680,7 @@ export type GetStatsResponse = Message<"baccarat.v1.GetStatsResponse"> & {
  * Use `create(GetStatsResponseSchema)` to create a new message.
  */
 export const GetStatsResponseSchema: GenMessage<GetStatsResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_admin_service, 16);
+  messageDesc(file_baccarat_v1_admin_service, 19);
 
 /**
  * AdminService is for operators: who is connected, which edges run, and words to everyone. Reads need scope `read`,
@@ -591,6 +740,18 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokensRequestSchema;
     output: typeof RevokeTokensResponseSchema;
+  },
+  /**
+   * DeleteUserMessages deletes what a user wrote, in rooms and direct conversations, page by page: the stored texts are
+   * wiped as DeleteMessage does, and members are told. Repeat it with next_page_token until that is empty. What the user
+   * writes after the first page was asked for is not deleted: revoke their tokens first, or ban them.
+   *
+   * @generated from rpc baccarat.v1.AdminService.DeleteUserMessages
+   */
+  deleteUserMessages: {
+    methodKind: "unary";
+    input: typeof DeleteUserMessagesRequestSchema;
+    output: typeof DeleteUserMessagesResponseSchema;
   },
   /**
    * BroadcastNotice pushes a `notice` frame to every connection.

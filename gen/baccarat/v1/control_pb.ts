@@ -6,6 +6,8 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Client, Profile } from "./client_pb.ts";
 import { file_baccarat_v1_client } from "./client_pb.ts";
+import type { Event, Position } from "./event_pb.ts";
+import { file_baccarat_v1_event } from "./event_pb.ts";
 import type { AuditEvent, Ban, Invitation, Mute } from "./moderation_pb.ts";
 import { file_baccarat_v1_moderation } from "./moderation_pb.ts";
 import type { Room } from "./room_pb.ts";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/control.proto.
  */
 export const file_baccarat_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("ChliYWNjYXJhdC92MS9jb250cm9sLnByb3RvEgtiYWNjYXJhdC52MSI+CgpSb29tUmVjb3JkEh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEg8KB2RlbGV0ZWQYAiABKAgi9QEKC01lbWJlckVudHJ5Eg8KB3Jvb21faWQYASABKAkSJQoHcHJvZmlsZRgCIAEoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUSEQoJY2xpZW50X2lkGAMgASgJEhMKC2luY2FybmF0aW9uGAQgASgJEi4KCmVudGVyX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB2V2aWN0ZWQYBiABKAsyFS5iYWNjYXJhdC52MS5FdmljdGlvbhIuCgp3cml0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCImCghFdmljdGlvbhIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkigwEKC0NsaWVudEVudHJ5EiMKBmNsaWVudBgBIAEoCzITLmJhY2NhcmF0LnYxLkNsaWVudBITCgtpbmNhcm5hdGlvbhgCIAEoCRIUCgxzZXNzaW9uX2hhc2gYAyABKAkSJAoGY2xvc2VkGAQgASgLMhQuYmFjY2FyYXQudjEuQ2xvc3VyZSItCgdDbG9zdXJlEhIKCmNsb3NlX2NvZGUYASABKAUSDgoGcmVhc29uGAIgASgJIrgBCglFZGdlTGVhc2USDwoHZWRnZV9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZW5ld190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjb25uZWN0aW9ucxgFIAEoBRIQCghkcmFpbmluZxgGIAEoCCJMCglFZGdlRmVuY2USDwoHZWRnZV9pZBgBIAEoCRIuCgpmZW5jZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI7CglFZGdlRHJhaW4SLgoKZHJhaW5fdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiZAoKVXNlclJlY29yZBIlCgdwcm9maWxlGAEgASgLMhQuYmFjY2FyYXQudjEuUHJvZmlsZRIvCgtjcmVhdGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAidAoMQ3Vyc29yUmVjb3JkEg0KBWVwb2NoGAEgASgJEgsKA3NlcRgCIAEoBBImCgVhaGVhZBgDIAMoCzIXLmJhY2NhcmF0LnYxLkN1cnNvckhlYWQSEQoJY2xpZW50X2lkGAQgASgJEg0KBWVuZGVkGAUgASgIIioKCkN1cnNvckhlYWQSDwoHcm9vbV9pZBgBIAEoCRILCgNzZXEYAiABKAQiPgoLQmxvY2tSZWNvcmQSLwoLY3JlYXRlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkMKEFJldm9jYXRpb25SZWNvcmQSLwoLcmV2b2tlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkkKDE5vdGljZVJlY29yZBIPCgdtZXNzYWdlGAEgASgJEigKBHNlbnQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIioKCUJhblJlY29yZBIdCgNiYW4YASABKAsyEC5iYWNjYXJhdC52MS5CYW4iUAoKTXV0ZVJlY29yZBIfCgRtdXRlGAEgASgLMhEuYmFjY2FyYXQudjEuTXV0ZRIhCgZsaWZ0ZWQYAiABKAsyES5iYWNjYXJhdC52MS5MaWZ0IiIKBExpZnQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJIj8KEEludml0YXRpb25SZWNvcmQSKwoKaW52aXRhdGlvbhgBIAEoCzIXLmJhY2NhcmF0LnYxLkludml0YXRpb24iNQoLQXVkaXRSZWNvcmQSJgoFZXZlbnQYASABKAsyFy5iYWNjYXJhdC52MS5BdWRpdEV2ZW50YgZwcm90bzM", [file_baccarat_v1_client, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_timestamp]);
+  fileDesc("ChliYWNjYXJhdC92MS9jb250cm9sLnByb3RvEgtiYWNjYXJhdC52MSJpCgpSb29tUmVjb3JkEh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEg8KB2RlbGV0ZWQYAiABKAgSKQoKZGVsZXRlZF9hdBgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIvUBCgtNZW1iZXJFbnRyeRIPCgdyb29tX2lkGAEgASgJEiUKB3Byb2ZpbGUYAiABKAsyFC5iYWNjYXJhdC52MS5Qcm9maWxlEhEKCWNsaWVudF9pZBgDIAEoCRITCgtpbmNhcm5hdGlvbhgEIAEoCRIuCgplbnRlcl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgdldmljdGVkGAYgASgLMhUuYmFjY2FyYXQudjEuRXZpY3Rpb24SLgoKd3JpdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJgoIRXZpY3Rpb24SDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJIoMBCgtDbGllbnRFbnRyeRIjCgZjbGllbnQYASABKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSEwoLaW5jYXJuYXRpb24YAiABKAkSFAoMc2Vzc2lvbl9oYXNoGAMgASgJEiQKBmNsb3NlZBgEIAEoCzIULmJhY2NhcmF0LnYxLkNsb3N1cmUiLQoHQ2xvc3VyZRISCgpjbG9zZV9jb2RlGAEgASgFEg4KBnJlYXNvbhgCIAEoCSK4AQoJRWRnZUxlYXNlEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVuZXdfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29ubmVjdGlvbnMYBSABKAUSEAoIZHJhaW5pbmcYBiABKAgiTAoJRWRnZUZlbmNlEg8KB2VkZ2VfaWQYASABKAkSLgoKZmVuY2VfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoJRWRnZURyYWluEi4KCmRyYWluX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImQKClVzZXJSZWNvcmQSJQoHcHJvZmlsZRgBIAEoCzIULmJhY2NhcmF0LnYxLlByb2ZpbGUSLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInQKDEN1cnNvclJlY29yZBINCgVlcG9jaBgBIAEoCRILCgNzZXEYAiABKAQSJgoFYWhlYWQYAyADKAsyFy5iYWNjYXJhdC52MS5DdXJzb3JIZWFkEhEKCWNsaWVudF9pZBgEIAEoCRINCgVlbmRlZBgFIAEoCCIqCgpDdXJzb3JIZWFkEg8KB3Jvb21faWQYASABKAkSCwoDc2VxGAIgASgEIj4KC0Jsb2NrUmVjb3JkEi8KC2NyZWF0ZV90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDChBSZXZvY2F0aW9uUmVjb3JkEi8KC3Jldm9rZV90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJJCgxOb3RpY2VSZWNvcmQSDwoHbWVzc2FnZRgBIAEoCRIoCgRzZW50GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIqCglCYW5SZWNvcmQSHQoDYmFuGAEgASgLMhAuYmFjY2FyYXQudjEuQmFuIlAKCk11dGVSZWNvcmQSHwoEbXV0ZRgBIAEoCzIRLmJhY2NhcmF0LnYxLk11dGUSIQoGbGlmdGVkGAIgASgLMhEuYmFjY2FyYXQudjEuTGlmdCIiCgRMaWZ0Eg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCSI/ChBJbnZpdGF0aW9uUmVjb3JkEisKCmludml0YXRpb24YASABKAsyFy5iYWNjYXJhdC52MS5JbnZpdGF0aW9uIjUKC0F1ZGl0UmVjb3JkEiYKBWV2ZW50GAEgASgLMhcuYmFjY2FyYXQudjEuQXVkaXRFdmVudCJCCg5TbmFwc2hvdFJlY29yZBIhCgVldmVudBgBIAEoCzISLmJhY2NhcmF0LnYxLkV2ZW50Eg0KBWVwb2NoGAIgASgJIj0KElNuYXBzaG90Q2hlY2twb2ludBInCghwb3NpdGlvbhgBIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uYgZwcm90bzM", [file_baccarat_v1_client, file_baccarat_v1_event, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_timestamp]);
 
 /**
  * RoomRecord is stored under room.<room>.
@@ -39,6 +41,13 @@ export type RoomRecord = Message<"baccarat.v1.RoomRecord"> & {
    * @generated from field: bool deleted = 2;
    */
   deleted: boolean;
+
+  /**
+   * Where the log ended when the room was last deleted: its snapshot holds nothing from before. Absent: never deleted.
+   *
+   * @generated from field: baccarat.v1.Position deleted_at = 3;
+   */
+  deletedAt?: Position | undefined;
 };
 
 /**
@@ -608,4 +617,53 @@ export type AuditRecord = Message<"baccarat.v1.AuditRecord"> & {
  */
 export const AuditRecordSchema: GenMessage<AuditRecord> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_control, 18);
+
+/**
+ * SnapshotRecord is stored under snapshot.<room>.<key>: the latest event of this snapshot key, as far as its writer knew.
+ *
+ * @generated from message baccarat.v1.SnapshotRecord
+ */
+export type SnapshotRecord = Message<"baccarat.v1.SnapshotRecord"> & {
+  /**
+   * The event, with its position.
+   *
+   * @generated from field: baccarat.v1.Event event = 1;
+   */
+  event?: Event | undefined;
+
+  /**
+   * Epoch of the log it is of.
+   *
+   * @generated from field: string epoch = 2;
+   */
+  epoch: string;
+};
+
+/**
+ * Describes the message baccarat.v1.SnapshotRecord.
+ * Use `create(SnapshotRecordSchema)` to create a new message.
+ */
+export const SnapshotRecordSchema: GenMessage<SnapshotRecord> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 19);
+
+/**
+ * SnapshotCheckpoint is stored under checkpoint.snapshots: what the log holds up to here of snapshot keys is recorded.
+ *
+ * @generated from message baccarat.v1.SnapshotCheckpoint
+ */
+export type SnapshotCheckpoint = Message<"baccarat.v1.SnapshotCheckpoint"> & {
+  /**
+   * Where a replica that starts begins to read.
+   *
+   * @generated from field: baccarat.v1.Position position = 1;
+   */
+  position?: Position | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.SnapshotCheckpoint.
+ * Use `create(SnapshotCheckpointSchema)` to create a new message.
+ */
+export const SnapshotCheckpointSchema: GenMessage<SnapshotCheckpoint> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_control, 20);
 

@@ -8,11 +8,11 @@ import type { Client, Member } from "./client_pb.ts";
 import { file_baccarat_v1_client } from "./client_pb.ts";
 import type { ErrorReason } from "./errors_pb.ts";
 import { file_baccarat_v1_errors } from "./errors_pb.ts";
-import type { Event, Position } from "./event_pb.ts";
+import type { Event, Position, TraceContext } from "./event_pb.ts";
 import { file_baccarat_v1_event } from "./event_pb.ts";
 import type { Conversation } from "./frames_pb.ts";
 import { file_baccarat_v1_frames } from "./frames_pb.ts";
-import type { Room } from "./room_pb.ts";
+import type { OverloadPolicy, Room } from "./room_pb.ts";
 import { file_baccarat_v1_room } from "./room_pb.ts";
 import type { BanMemberRequest, KickMemberRequest, MuteMemberRequest, UnbanMemberRequest, UnmuteMemberRequest, UpdateRoomRequest } from "./room_service_pb.ts";
 import { file_baccarat_v1_room_service } from "./room_service_pb.ts";
@@ -24,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/edge_service.proto.
  */
 export const file_baccarat_v1_edge_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYWNjYXJhdC92MS9lZGdlX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIl4KDUF0dGFjaFJlcXVlc3QSIQoFaGVsbG8YASABKAsyEi5iYWNjYXJhdC52MS5IZWxsbxIqCghjb21tYW5kcxgCIAMoCzIYLmJhY2NhcmF0LnYxLkVkZ2VDb21tYW5kIi0KBUhlbGxvEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkinQUKC0VkZ2VDb21tYW5kEhIKCnJlcXVlc3RfaWQYASABKA0SJwoHY29ubmVjdBgCIAEoCzIULmJhY2NhcmF0LnYxLkNvbm5lY3RIABItCgpkaXNjb25uZWN0GAMgASgLMhcuYmFjY2FyYXQudjEuRGlzY29ubmVjdEgAEiEKBGpvaW4YBCABKAsyES5iYWNjYXJhdC52MS5Kb2luSAASIwoFbGVhdmUYBSABKAsyEi5iYWNjYXJhdC52MS5MZWF2ZUgAEiEKBGhvbGQYBiABKAsyES5iYWNjYXJhdC52MS5Ib2xkSAASKAoIc3luY19lbmQYByABKAsyFC5iYWNjYXJhdC52MS5TeW5jRW5kSAASMAoMcmVhZF9tZW1iZXJzGAggASgLMhguYmFjY2FyYXQudjEuUmVhZE1lbWJlcnNIABIuCgtyZWFkX2V2ZW50cxgJIAEoCzIXLmJhY2NhcmF0LnYxLlJlYWRFdmVudHNIABIlCgZkZWxldGUYCiABKAsyEy5iYWNjYXJhdC52MS5EZWxldGVIABI6ChFvcGVuX2NvbnZlcnNhdGlvbhgLIAEoCzIdLmJhY2NhcmF0LnYxLk9wZW5Db252ZXJzYXRpb25IABIoCghjYXRjaF91cBgMIAEoCzIULmJhY2NhcmF0LnYxLkNhdGNoVXBIABI8ChJsaXN0X2NvbnZlcnNhdGlvbnMYDSABKAsyHi5iYWNjYXJhdC52MS5MaXN0Q29udmVyc2F0aW9uc0gAEioKCXNldF9ibG9jaxgOIAEoCzIVLmJhY2NhcmF0LnYxLlNldEJsb2NrSAASKQoIbW9kZXJhdGUYFCABKAsyFS5iYWNjYXJhdC52MS5Nb2RlcmF0ZUgAQgkKB2NvbW1hbmQieQoHQ29ubmVjdBIjCgZjbGllbnQYASABKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFAoMc2Vzc2lvbl9oYXNoGAIgASgJEg0KBXJvbGVzGAMgAygJEg0KBXJvb21zGAQgAygJEhUKDXJvb21zX2xpbWl0ZWQYBSABKAgiLwoKRGlzY29ubmVjdBIRCgljbGllbnRfaWQYASABKAkSDgoGcmVhc29uGAIgASgJInYKBEpvaW4SEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSEwoLd2FudF9ldmVudHMYAyABKAgSJAoFc2luY2UYBCABKAsyFS5iYWNjYXJhdC52MS5Qb3NpdGlvbhIPCgdoaXN0b3J5GAUgASgFIjsKBUxlYXZlEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIqCgRIb2xkEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJIh0KB1N5bmNFbmQSEgoKZGlyZWN0X3NlcRgBIAEoBCJYCgtSZWFkTWVtYmVycxIRCgljbGllbnRfaWQYASABKAkSDwoHcm9vbV9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCSJ3CgpSZWFkRXZlbnRzEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhIKCmJlZm9yZV9zZXEYAyABKAQSEQoJYWZ0ZXJfc2VxGAQgASgEEg8KB2ZvcndhcmQYBSABKAgSDQoFbGltaXQYBiABKAUiOQoGRGVsZXRlEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEgsKA3NlcRgDIAEoBCI1ChBPcGVuQ29udmVyc2F0aW9uEhEKCWNsaWVudF9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAki8gIKCE1vZGVyYXRlEhEKCWNsaWVudF9pZBgBIAEoCRI1CgtraWNrX21lbWJlchgCIAEoCzIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0SAASMwoKYmFuX21lbWJlchgDIAEoCzIdLmJhY2NhcmF0LnYxLkJhbk1lbWJlclJlcXVlc3RIABI3Cgx1bmJhbl9tZW1iZXIYBCABKAsyHy5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlcXVlc3RIABI1CgttdXRlX21lbWJlchgFIAEoCzIeLmJhY2NhcmF0LnYxLk11dGVNZW1iZXJSZXF1ZXN0SAASOQoNdW5tdXRlX21lbWJlchgGIAEoCzIgLmJhY2NhcmF0LnYxLlVubXV0ZU1lbWJlclJlcXVlc3RIABI1Cgt1cGRhdGVfcm9vbRgHIAEoCzIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0SABCBQoDYWN0IkIKB0NhdGNoVXASEQoJY2xpZW50X2lkGAEgASgJEiQKBXNpbmNlGAIgASgLMhUuYmFjY2FyYXQudjEuUG9zaXRpb24iTQoRTGlzdENvbnZlcnNhdGlvbnMSEQoJY2xpZW50X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIjsKCFNldEJsb2NrEhEKCWNsaWVudF9pZBgBIAEoCRILCgN1aWQYAiABKAkSDwoHYmxvY2tlZBgDIAEoCCI6Cg5BdHRhY2hSZXNwb25zZRIoCgd1cGRhdGVzGAEgAygLMhcuYmFjY2FyYXQudjEuRWRnZVVwZGF0ZSLtBQoKRWRnZVVwZGF0ZRIpCghhdHRhY2hlZBgBIAEoCzIVLmJhY2NhcmF0LnYxLkF0dGFjaGVkSAASIwoFcmVwbHkYAiABKAsyEi5iYWNjYXJhdC52MS5SZXBseUgAEjQKDm1lbWJlcl9lbnRlcmVkGAMgASgLMhouYmFjY2FyYXQudjEuTWVtYmVyRW50ZXJlZEgAEjIKDW1lbWJlcl9leGl0ZWQYBCABKAsyGS5iYWNjYXJhdC52MS5NZW1iZXJFeGl0ZWRIABInCgdldmljdGVkGAUgASgLMhQuYmFjY2FyYXQudjEuRXZpY3RlZEgAEjEKDGRpc2Nvbm5lY3RlZBgGIAEoCzIZLmJhY2NhcmF0LnYxLkRpc2Nvbm5lY3RlZEgAEi4KC3Jvb21fcG9saWN5GAcgASgLMhcuYmFjY2FyYXQudjEuUm9vbVBvbGljeUgAEiUKBm5vdGljZRgIIAEoCzITLmJhY2NhcmF0LnYxLk5vdGljZUgAEiUKBmZlbmNlZBgJIAEoCzITLmJhY2NhcmF0LnYxLkZlbmNlZEgAEjIKDXJvb21fc25hcHNob3QYCiABKAsyGS5iYWNjYXJhdC52MS5Sb29tU25hcHNob3RIABIlCgZkaWdlc3QYCyABKAsyEy5iYWNjYXJhdC52MS5EaWdlc3RIABIyCg1ibG9ja19jaGFuZ2VkGAwgASgLMhkuYmFjY2FyYXQudjEuQmxvY2tDaGFuZ2VkSAASMgoNbWVtYmVyX3BvbGljeRgUIAEoCzIZLmJhY2NhcmF0LnYxLk1lbWJlclBvbGljeUgAEjAKDHJvb21fY2hhbmdlZBgVIAEoCzIYLmJhY2NhcmF0LnYxLlJvb21DaGFuZ2VkSAASIwoFZHJhaW4YFiABKAsyEi5iYWNjYXJhdC52MS5EcmFpbkgAEicKB3Jldm9rZWQYFyABKAsyFC5iYWNjYXJhdC52MS5SZXZva2VkSABCCAoGdXBkYXRlIhkKCEF0dGFjaGVkEg0KBWVwb2NoGAEgASgJIv4CCgVSZXBseRISCgpyZXF1ZXN0X2lkGAEgASgNEicKB2ZhaWx1cmUYAiABKAsyFC5iYWNjYXJhdC52MS5GYWlsdXJlSAASIQoEZG9uZRgDIAEoCzIRLmJhY2NhcmF0LnYxLkRvbmVIABIlCgZqb2luZWQYBCABKAsyEy5iYWNjYXJhdC52MS5Kb2luZWRIABIrCgdtZW1iZXJzGAUgASgLMhguYmFjY2FyYXQudjEuTWVtYmVyc1BhZ2VIABIpCgZldmVudHMYBiABKAsyFy5iYWNjYXJhdC52MS5FdmVudHNQYWdlSAASJwoJcHVibGlzaGVkGAcgASgLMhIuYmFjY2FyYXQudjEuRXZlbnRIABIqCgljYXVnaHRfdXAYCCABKAsyFS5iYWNjYXJhdC52MS5DYXVnaHRVcEgAEjcKDWNvbnZlcnNhdGlvbnMYCSABKAsyHi5iYWNjYXJhdC52MS5Db252ZXJzYXRpb25zUGFnZUgAQggKBnJlc3VsdCJcCgdGYWlsdXJlEigKBnJlYXNvbhgBIAEoDjIYLmJhY2NhcmF0LnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYAyABKAUiBgoERG9uZSKcAgoGSm9pbmVkEicKBnBvbGljeRgBIAEoCzIXLmJhY2NhcmF0LnYxLlJvb21Qb2xpY3kSEQoJbW9kZXJhdG9yGAIgASgIEi8KC211dGVkX3VudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjb3VudBgEIAEoBRIkCgdtZW1iZXJzGAUgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEg0KBWVwb2NoGAYgASgJEgsKA3NlcRgHIAEoBBIiCgZldmVudHMYCCADKAsyEi5iYWNjYXJhdC52MS5FdmVudBIRCglyZWNvdmVyZWQYCSABKAgSDgoGcmVhc29uGAogASgJEg0KBW11dGVkGAsgASgIIogBCgxNZW1iZXJQb2xpY3kSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDQoFbXV0ZWQYAyABKAgSLwoLbXV0ZWRfdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgoKAmJ5GAUgASgJEg4KBnJlYXNvbhgGIAEoCSIuCgtSb29tQ2hhbmdlZBIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJDCgpSb29tUG9saWN5Eg8KB3Jvb21faWQYASABKAkSDgoGZnJvemVuGAIgASgIEhQKDHNsb3dfbW9kZV9tcxgDIAEoBSJbCgtNZW1iZXJzUGFnZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJRCgpFdmVudHNQYWdlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhAKCGhhc19tb3JlGAIgASgIEg0KBWVwb2NoGAMgASgJIqgBCghDYXVnaHRVcBIwCg1jb252ZXJzYXRpb25zGAEgAygLMhkuYmFjY2FyYXQudjEuQ29udmVyc2F0aW9uEgsKA3NlcRgCIAEoBBIiCgZldmVudHMYAyADKAsyEi5iYWNjYXJhdC52MS5FdmVudBIRCgl0cnVuY2F0ZWQYBCADKAkSEgoKbW9yZV9yb29tcxgFIAEoCBISCgpjdXJzb3Jfc2VxGAYgASgEIl4KEUNvbnZlcnNhdGlvbnNQYWdlEjAKDWNvbnZlcnNhdGlvbnMYASADKAsyGS5iYWNjYXJhdC52MS5Db252ZXJzYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKDU1lbWJlckVudGVyZWQSDwoHcm9vbV9pZBgBIAEoCRIjCgZtZW1iZXIYAiABKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISDQoFY291bnQYAyABKAUiYwoMTWVtYmVyRXhpdGVkEg8KB3Jvb21faWQYASABKAkSIwoGbWVtYmVyGAIgASgLMhMuYmFjY2FyYXQudjEuTWVtYmVyEg0KBWNvdW50GAMgASgFEg4KBnJlYXNvbhgEIAEoCSJJCgdFdmljdGVkEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIKCgJieRgEIAEoCSJFCgxEaXNjb25uZWN0ZWQSEQoJY2xpZW50X2lkGAEgASgJEhIKCmNsb3NlX2NvZGUYAiABKAUSDgoGcmVhc29uGAMgASgJIkMKBk5vdGljZRIPCgdtZXNzYWdlGAEgASgJEigKBHNlbnQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIggKBkZlbmNlZCIHCgVEcmFpbiJHCgdSZXZva2VkEiwKC3Jldm9jYXRpb25zGAEgAygLMhcuYmFjY2FyYXQudjEuUmV2b2NhdGlvbhIOCgZiZWdpbnMYAiABKAgiXAoKUmV2b2NhdGlvbhIQCgh0b2tlbl9pZBgBIAEoCRILCgN1aWQYAiABKAkSLwoLcmV2b2tlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpYBCgxSb29tU25hcHNob3QSJwoGcG9saWN5GAEgASgLMhcuYmFjY2FyYXQudjEuUm9vbVBvbGljeRINCgVjb3VudBgCIAEoBRIkCgdtZW1iZXJzGAMgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEigKBW11dGVkGAQgAygLMhkuYmFjY2FyYXQudjEuTWVtYmVyUG9saWN5IkoKBkRpZ2VzdBIkCgVoZWFkcxgBIAMoCzIVLmJhY2NhcmF0LnYxLlJvb21IZWFkEg0KBWFmdGVyGAIgASgEEgsKA3NlcRgDIAEoBCJBCgxCbG9ja0NoYW5nZWQSCwoDdWlkGAEgASgJEhMKC2Jsb2NrZWRfdWlkGAIgASgJEg8KB2Jsb2NrZWQYAyABKAgiKAoIUm9vbUhlYWQSDwoHcm9vbV9pZBgBIAEoCRILCgNzZXEYAiABKAQyVgoLRWRnZVNlcnZpY2USRwoGQXR0YWNoEhouYmFjY2FyYXQudjEuQXR0YWNoUmVxdWVzdBobLmJhY2NhcmF0LnYxLkF0dGFjaFJlc3BvbnNlIgAoATABYgZwcm90bzM", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_frames, file_baccarat_v1_room, file_baccarat_v1_room_service, file_google_protobuf_timestamp]);
+  fileDesc("Ch5iYWNjYXJhdC92MS9lZGdlX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIl4KDUF0dGFjaFJlcXVlc3QSIQoFaGVsbG8YASABKAsyEi5iYWNjYXJhdC52MS5IZWxsbxIqCghjb21tYW5kcxgCIAMoCzIYLmJhY2NhcmF0LnYxLkVkZ2VDb21tYW5kIi0KBUhlbGxvEg8KB2VkZ2VfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkixwUKC0VkZ2VDb21tYW5kEhIKCnJlcXVlc3RfaWQYASABKA0SJwoHY29ubmVjdBgCIAEoCzIULmJhY2NhcmF0LnYxLkNvbm5lY3RIABItCgpkaXNjb25uZWN0GAMgASgLMhcuYmFjY2FyYXQudjEuRGlzY29ubmVjdEgAEiEKBGpvaW4YBCABKAsyES5iYWNjYXJhdC52MS5Kb2luSAASIwoFbGVhdmUYBSABKAsyEi5iYWNjYXJhdC52MS5MZWF2ZUgAEiEKBGhvbGQYBiABKAsyES5iYWNjYXJhdC52MS5Ib2xkSAASKAoIc3luY19lbmQYByABKAsyFC5iYWNjYXJhdC52MS5TeW5jRW5kSAASMAoMcmVhZF9tZW1iZXJzGAggASgLMhguYmFjY2FyYXQudjEuUmVhZE1lbWJlcnNIABIuCgtyZWFkX2V2ZW50cxgJIAEoCzIXLmJhY2NhcmF0LnYxLlJlYWRFdmVudHNIABIlCgZkZWxldGUYCiABKAsyEy5iYWNjYXJhdC52MS5EZWxldGVIABI6ChFvcGVuX2NvbnZlcnNhdGlvbhgLIAEoCzIdLmJhY2NhcmF0LnYxLk9wZW5Db252ZXJzYXRpb25IABIoCghjYXRjaF91cBgMIAEoCzIULmJhY2NhcmF0LnYxLkNhdGNoVXBIABI8ChJsaXN0X2NvbnZlcnNhdGlvbnMYDSABKAsyHi5iYWNjYXJhdC52MS5MaXN0Q29udmVyc2F0aW9uc0gAEioKCXNldF9ibG9jaxgOIAEoCzIVLmJhY2NhcmF0LnYxLlNldEJsb2NrSAASKQoIbW9kZXJhdGUYFCABKAsyFS5iYWNjYXJhdC52MS5Nb2RlcmF0ZUgAEigKBXRyYWNlGBUgASgLMhkuYmFjY2FyYXQudjEuVHJhY2VDb250ZXh0QgkKB2NvbW1hbmQieQoHQ29ubmVjdBIjCgZjbGllbnQYASABKAsyEy5iYWNjYXJhdC52MS5DbGllbnQSFAoMc2Vzc2lvbl9oYXNoGAIgASgJEg0KBXJvbGVzGAMgAygJEg0KBXJvb21zGAQgAygJEhUKDXJvb21zX2xpbWl0ZWQYBSABKAgiLwoKRGlzY29ubmVjdBIRCgljbGllbnRfaWQYASABKAkSDgoGcmVhc29uGAIgASgJIowBCgRKb2luEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhMKC3dhbnRfZXZlbnRzGAMgASgIEiQKBXNpbmNlGAQgASgLMhUuYmFjY2FyYXQudjEuUG9zaXRpb24SDwoHaGlzdG9yeRgFIAEoBRIUCgxzbmFwc2hvdF9zZXEYBiABKAQiOwoFTGVhdmUSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSDgoGcmVhc29uGAMgASgJIioKBEhvbGQSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkiHQoHU3luY0VuZBISCgpkaXJlY3Rfc2VxGAEgASgEIlgKC1JlYWRNZW1iZXJzEhEKCWNsaWVudF9pZBgBIAEoCRIPCgdyb29tX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIncKClJlYWRFdmVudHMSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSEgoKYmVmb3JlX3NlcRgDIAEoBBIRCglhZnRlcl9zZXEYBCABKAQSDwoHZm9yd2FyZBgFIAEoCBINCgVsaW1pdBgGIAEoBSI5CgZEZWxldGUSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSCwoDc2VxGAMgASgEIjUKEE9wZW5Db252ZXJzYXRpb24SEQoJY2xpZW50X2lkGAEgASgJEg4KBnRvX3VpZBgCIAEoCSLyAgoITW9kZXJhdGUSEQoJY2xpZW50X2lkGAEgASgJEjUKC2tpY2tfbWVtYmVyGAIgASgLMh4uYmFjY2FyYXQudjEuS2lja01lbWJlclJlcXVlc3RIABIzCgpiYW5fbWVtYmVyGAMgASgLMh0uYmFjY2FyYXQudjEuQmFuTWVtYmVyUmVxdWVzdEgAEjcKDHVuYmFuX21lbWJlchgEIAEoCzIfLmJhY2NhcmF0LnYxLlVuYmFuTWVtYmVyUmVxdWVzdEgAEjUKC211dGVfbWVtYmVyGAUgASgLMh4uYmFjY2FyYXQudjEuTXV0ZU1lbWJlclJlcXVlc3RIABI5Cg11bm11dGVfbWVtYmVyGAYgASgLMiAuYmFjY2FyYXQudjEuVW5tdXRlTWVtYmVyUmVxdWVzdEgAEjUKC3VwZGF0ZV9yb29tGAcgASgLMh4uYmFjY2FyYXQudjEuVXBkYXRlUm9vbVJlcXVlc3RIAEIFCgNhY3QiQgoHQ2F0Y2hVcBIRCgljbGllbnRfaWQYASABKAkSJAoFc2luY2UYAiABKAsyFS5iYWNjYXJhdC52MS5Qb3NpdGlvbiJNChFMaXN0Q29udmVyc2F0aW9ucxIRCgljbGllbnRfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiOwoIU2V0QmxvY2sSEQoJY2xpZW50X2lkGAEgASgJEgsKA3VpZBgCIAEoCRIPCgdibG9ja2VkGAMgASgIIjoKDkF0dGFjaFJlc3BvbnNlEigKB3VwZGF0ZXMYASADKAsyFy5iYWNjYXJhdC52MS5FZGdlVXBkYXRlIu0FCgpFZGdlVXBkYXRlEikKCGF0dGFjaGVkGAEgASgLMhUuYmFjY2FyYXQudjEuQXR0YWNoZWRIABIjCgVyZXBseRgCIAEoCzISLmJhY2NhcmF0LnYxLlJlcGx5SAASNAoObWVtYmVyX2VudGVyZWQYAyABKAsyGi5iYWNjYXJhdC52MS5NZW1iZXJFbnRlcmVkSAASMgoNbWVtYmVyX2V4aXRlZBgEIAEoCzIZLmJhY2NhcmF0LnYxLk1lbWJlckV4aXRlZEgAEicKB2V2aWN0ZWQYBSABKAsyFC5iYWNjYXJhdC52MS5FdmljdGVkSAASMQoMZGlzY29ubmVjdGVkGAYgASgLMhkuYmFjY2FyYXQudjEuRGlzY29ubmVjdGVkSAASLgoLcm9vbV9wb2xpY3kYByABKAsyFy5iYWNjYXJhdC52MS5Sb29tUG9saWN5SAASJQoGbm90aWNlGAggASgLMhMuYmFjY2FyYXQudjEuTm90aWNlSAASJQoGZmVuY2VkGAkgASgLMhMuYmFjY2FyYXQudjEuRmVuY2VkSAASMgoNcm9vbV9zbmFwc2hvdBgKIAEoCzIZLmJhY2NhcmF0LnYxLlJvb21TbmFwc2hvdEgAEiUKBmRpZ2VzdBgLIAEoCzITLmJhY2NhcmF0LnYxLkRpZ2VzdEgAEjIKDWJsb2NrX2NoYW5nZWQYDCABKAsyGS5iYWNjYXJhdC52MS5CbG9ja0NoYW5nZWRIABIyCg1tZW1iZXJfcG9saWN5GBQgASgLMhkuYmFjY2FyYXQudjEuTWVtYmVyUG9saWN5SAASMAoMcm9vbV9jaGFuZ2VkGBUgASgLMhguYmFjY2FyYXQudjEuUm9vbUNoYW5nZWRIABIjCgVkcmFpbhgWIAEoCzISLmJhY2NhcmF0LnYxLkRyYWluSAASJwoHcmV2b2tlZBgXIAEoCzIULmJhY2NhcmF0LnYxLlJldm9rZWRIAEIICgZ1cGRhdGUiGQoIQXR0YWNoZWQSDQoFZXBvY2gYASABKAki/gIKBVJlcGx5EhIKCnJlcXVlc3RfaWQYASABKA0SJwoHZmFpbHVyZRgCIAEoCzIULmJhY2NhcmF0LnYxLkZhaWx1cmVIABIhCgRkb25lGAMgASgLMhEuYmFjY2FyYXQudjEuRG9uZUgAEiUKBmpvaW5lZBgEIAEoCzITLmJhY2NhcmF0LnYxLkpvaW5lZEgAEisKB21lbWJlcnMYBSABKAsyGC5iYWNjYXJhdC52MS5NZW1iZXJzUGFnZUgAEikKBmV2ZW50cxgGIAEoCzIXLmJhY2NhcmF0LnYxLkV2ZW50c1BhZ2VIABInCglwdWJsaXNoZWQYByABKAsyEi5iYWNjYXJhdC52MS5FdmVudEgAEioKCWNhdWdodF91cBgIIAEoCzIVLmJhY2NhcmF0LnYxLkNhdWdodFVwSAASNwoNY29udmVyc2F0aW9ucxgJIAEoCzIeLmJhY2NhcmF0LnYxLkNvbnZlcnNhdGlvbnNQYWdlSABCCAoGcmVzdWx0IlwKB0ZhaWx1cmUSKAoGcmVhc29uGAEgASgOMhguYmFjY2FyYXQudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgCIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgDIAEoBSIGCgREb25lIuoCCgZKb2luZWQSJwoGcG9saWN5GAEgASgLMhcuYmFjY2FyYXQudjEuUm9vbVBvbGljeRIRCgltb2RlcmF0b3IYAiABKAgSLwoLbXV0ZWRfdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNvdW50GAQgASgFEiQKB21lbWJlcnMYBSADKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISDQoFZXBvY2gYBiABKAkSCwoDc2VxGAcgASgEEiIKBmV2ZW50cxgIIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhEKCXJlY292ZXJlZBgJIAEoCBIOCgZyZWFzb24YCiABKAkSDQoFbXV0ZWQYCyABKAgSJwoIc25hcHNob3QYDCABKAsyFS5iYWNjYXJhdC52MS5TbmFwc2hvdBIjCghzZXR0aW5ncxgNIAEoCzIRLmJhY2NhcmF0LnYxLlJvb20iLgoIU25hcHNob3QSIgoGZXZlbnRzGAEgAygLMhIuYmFjY2FyYXQudjEuRXZlbnQiiAEKDE1lbWJlclBvbGljeRIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRINCgVtdXRlZBgDIAEoCBIvCgttdXRlZF91bnRpbBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCgoCYnkYBSABKAkSDgoGcmVhc29uGAYgASgJIi4KC1Jvb21DaGFuZ2VkEh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tIpkBCgpSb29tUG9saWN5Eg8KB3Jvb21faWQYASABKAkSDgoGZnJvemVuGAIgASgIEhQKDHNsb3dfbW9kZV9tcxgDIAEoBRI0Cg9vdmVybG9hZF9wb2xpY3kYBCABKA4yGy5iYWNjYXJhdC52MS5PdmVybG9hZFBvbGljeRIeChZjb25mbGF0aW9uX2ludGVydmFsX21zGAUgASgFIlsKC01lbWJlcnNQYWdlEiQKB21lbWJlcnMYASADKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWNvdW50GAMgASgFIlEKCkV2ZW50c1BhZ2USIgoGZXZlbnRzGAEgAygLMhIuYmFjY2FyYXQudjEuRXZlbnQSEAoIaGFzX21vcmUYAiABKAgSDQoFZXBvY2gYAyABKAkiqAEKCENhdWdodFVwEjAKDWNvbnZlcnNhdGlvbnMYASADKAsyGS5iYWNjYXJhdC52MS5Db252ZXJzYXRpb24SCwoDc2VxGAIgASgEEiIKBmV2ZW50cxgDIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhEKCXRydW5jYXRlZBgEIAMoCRISCgptb3JlX3Jvb21zGAUgASgIEhIKCmN1cnNvcl9zZXEYBiABKAQiXgoRQ29udmVyc2F0aW9uc1BhZ2USMAoNY29udmVyc2F0aW9ucxgBIAMoCzIZLmJhY2NhcmF0LnYxLkNvbnZlcnNhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVAoNTWVtYmVyRW50ZXJlZBIPCgdyb29tX2lkGAEgASgJEiMKBm1lbWJlchgCIAEoCzITLmJhY2NhcmF0LnYxLk1lbWJlchINCgVjb3VudBgDIAEoBSJjCgxNZW1iZXJFeGl0ZWQSDwoHcm9vbV9pZBgBIAEoCRIjCgZtZW1iZXIYAiABKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISDQoFY291bnQYAyABKAUSDgoGcmVhc29uGAQgASgJIkkKB0V2aWN0ZWQSEQoJY2xpZW50X2lkGAEgASgJEg8KB3Jvb21faWQYAiABKAkSDgoGcmVhc29uGAMgASgJEgoKAmJ5GAQgASgJIkUKDERpc2Nvbm5lY3RlZBIRCgljbGllbnRfaWQYASABKAkSEgoKY2xvc2VfY29kZRgCIAEoBRIOCgZyZWFzb24YAyABKAkiQwoGTm90aWNlEg8KB21lc3NhZ2UYASABKAkSKAoEc2VudBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiCAoGRmVuY2VkIgcKBURyYWluIkcKB1Jldm9rZWQSLAoLcmV2b2NhdGlvbnMYASADKAsyFy5iYWNjYXJhdC52MS5SZXZvY2F0aW9uEg4KBmJlZ2lucxgCIAEoCCJcCgpSZXZvY2F0aW9uEhAKCHRva2VuX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIvCgtyZXZva2VfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilgEKDFJvb21TbmFwc2hvdBInCgZwb2xpY3kYASABKAsyFy5iYWNjYXJhdC52MS5Sb29tUG9saWN5Eg0KBWNvdW50GAIgASgFEiQKB21lbWJlcnMYAyADKAsyEy5iYWNjYXJhdC52MS5NZW1iZXISKAoFbXV0ZWQYBCADKAsyGS5iYWNjYXJhdC52MS5NZW1iZXJQb2xpY3kiSgoGRGlnZXN0EiQKBWhlYWRzGAEgAygLMhUuYmFjY2FyYXQudjEuUm9vbUhlYWQSDQoFYWZ0ZXIYAiABKAQSCwoDc2VxGAMgASgEIkEKDEJsb2NrQ2hhbmdlZBILCgN1aWQYASABKAkSEwoLYmxvY2tlZF91aWQYAiABKAkSDwoHYmxvY2tlZBgDIAEoCCIoCghSb29tSGVhZBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBDJWCgtFZGdlU2VydmljZRJHCgZBdHRhY2gSGi5iYWNjYXJhdC52MS5BdHRhY2hSZXF1ZXN0GhsuYmFjY2FyYXQudjEuQXR0YWNoUmVzcG9uc2UiACgBMAFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_frames, file_baccarat_v1_room, file_baccarat_v1_room_service, file_google_protobuf_timestamp]);
 
 /**
  * AttachRequest is a batch from an edge.
@@ -213,6 +213,13 @@ export type EdgeCommand = Message<"baccarat.v1.EdgeCommand"> & {
     value: Moderate;
     case: "moderate";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The frame it is carried out for; absent when that is not traced.
+   *
+   * @generated from field: baccarat.v1.TraceContext trace = 21;
+   */
+  trace?: TraceContext | undefined;
 };
 
 /**
@@ -339,6 +346,13 @@ export type Join = Message<"baccarat.v1.Join"> & {
    * @generated from field: int32 history = 5;
    */
   history: number;
+
+  /**
+   * Position as of which the edge has the room's snapshot; 0: it has none.
+   *
+   * @generated from field: uint64 snapshot_seq = 6;
+   */
+  snapshotSeq: bigint;
 };
 
 /**
@@ -1183,6 +1197,20 @@ export type Joined = Message<"baccarat.v1.Joined"> & {
    * @generated from field: bool muted = 11;
    */
   muted: boolean;
+
+  /**
+   * The room's snapshot as of `seq`; absent when it is the same as at the join's snapshot_seq.
+   *
+   * @generated from field: baccarat.v1.Snapshot snapshot = 12;
+   */
+  snapshot?: Snapshot | undefined;
+
+  /**
+   * The room's settings; absent when they are the defaults.
+   *
+   * @generated from field: baccarat.v1.Room settings = 13;
+   */
+  settings?: Room | undefined;
 };
 
 /**
@@ -1191,6 +1219,27 @@ export type Joined = Message<"baccarat.v1.Joined"> & {
  */
 export const JoinedSchema: GenMessage<Joined> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_edge_service, 23);
+
+/**
+ * Snapshot is the latest event of each of a room's snapshot keys.
+ *
+ * @generated from message baccarat.v1.Snapshot
+ */
+export type Snapshot = Message<"baccarat.v1.Snapshot"> & {
+  /**
+   * The events, in the order of their seqs.
+   *
+   * @generated from field: repeated baccarat.v1.Event events = 1;
+   */
+  events: Event[];
+};
+
+/**
+ * Describes the message baccarat.v1.Snapshot.
+ * Use `create(SnapshotSchema)` to create a new message.
+ */
+export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_edge_service, 24);
 
 /**
  * MemberPolicy is what an edge enforces for one user in a room.
@@ -1246,7 +1295,7 @@ export type MemberPolicy = Message<"baccarat.v1.MemberPolicy"> & {
  * Use `create(MemberPolicySchema)` to create a new message.
  */
 export const MemberPolicySchema: GenMessage<MemberPolicy> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 24);
+  messageDesc(file_baccarat_v1_edge_service, 25);
 
 /**
  * RoomChanged: a hosted room has other settings.
@@ -1267,7 +1316,7 @@ export type RoomChanged = Message<"baccarat.v1.RoomChanged"> & {
  * Use `create(RoomChangedSchema)` to create a new message.
  */
 export const RoomChangedSchema: GenMessage<RoomChanged> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 25);
+  messageDesc(file_baccarat_v1_edge_service, 26);
 
 /**
  * RoomPolicy is what an edge enforces for a room's members.
@@ -1295,6 +1344,20 @@ export type RoomPolicy = Message<"baccarat.v1.RoomPolicy"> & {
    * @generated from field: int32 slow_mode_ms = 3;
    */
   slowModeMs: number;
+
+  /**
+   * What members are not given.
+   *
+   * @generated from field: baccarat.v1.OverloadPolicy overload_policy = 4;
+   */
+  overloadPolicy: OverloadPolicy;
+
+  /**
+   * Least time between two events of one snapshot key, in milliseconds.
+   *
+   * @generated from field: int32 conflation_interval_ms = 5;
+   */
+  conflationIntervalMs: number;
 };
 
 /**
@@ -1302,7 +1365,7 @@ export type RoomPolicy = Message<"baccarat.v1.RoomPolicy"> & {
  * Use `create(RoomPolicySchema)` to create a new message.
  */
 export const RoomPolicySchema: GenMessage<RoomPolicy> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 26);
+  messageDesc(file_baccarat_v1_edge_service, 27);
 
 /**
  * MembersPage is a page of members.
@@ -1337,7 +1400,7 @@ export type MembersPage = Message<"baccarat.v1.MembersPage"> & {
  * Use `create(MembersPageSchema)` to create a new message.
  */
 export const MembersPageSchema: GenMessage<MembersPage> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 27);
+  messageDesc(file_baccarat_v1_edge_service, 28);
 
 /**
  * EventsPage is a page of events.
@@ -1372,7 +1435,7 @@ export type EventsPage = Message<"baccarat.v1.EventsPage"> & {
  * Use `create(EventsPageSchema)` to create a new message.
  */
 export const EventsPageSchema: GenMessage<EventsPage> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 28);
+  messageDesc(file_baccarat_v1_edge_service, 29);
 
 /**
  * CaughtUp is what a user missed of its direct conversations.
@@ -1428,7 +1491,7 @@ export type CaughtUp = Message<"baccarat.v1.CaughtUp"> & {
  * Use `create(CaughtUpSchema)` to create a new message.
  */
 export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 29);
+  messageDesc(file_baccarat_v1_edge_service, 30);
 
 /**
  * ConversationsPage is a page of conversations.
@@ -1456,7 +1519,7 @@ export type ConversationsPage = Message<"baccarat.v1.ConversationsPage"> & {
  * Use `create(ConversationsPageSchema)` to create a new message.
  */
 export const ConversationsPageSchema: GenMessage<ConversationsPage> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 30);
+  messageDesc(file_baccarat_v1_edge_service, 31);
 
 /**
  * MemberEntered: a user's first connection entered the room.
@@ -1491,7 +1554,7 @@ export type MemberEntered = Message<"baccarat.v1.MemberEntered"> & {
  * Use `create(MemberEnteredSchema)` to create a new message.
  */
 export const MemberEnteredSchema: GenMessage<MemberEntered> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 31);
+  messageDesc(file_baccarat_v1_edge_service, 32);
 
 /**
  * MemberExited: a user's last connection is gone from the room.
@@ -1533,7 +1596,7 @@ export type MemberExited = Message<"baccarat.v1.MemberExited"> & {
  * Use `create(MemberExitedSchema)` to create a new message.
  */
 export const MemberExitedSchema: GenMessage<MemberExited> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 32);
+  messageDesc(file_baccarat_v1_edge_service, 33);
 
 /**
  * Evicted: the edge takes the client out of the room and tells it (room_left).
@@ -1575,7 +1638,7 @@ export type Evicted = Message<"baccarat.v1.Evicted"> & {
  * Use `create(EvictedSchema)` to create a new message.
  */
 export const EvictedSchema: GenMessage<Evicted> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 33);
+  messageDesc(file_baccarat_v1_edge_service, 34);
 
 /**
  * Disconnected: the edge closes the connection.
@@ -1610,7 +1673,7 @@ export type Disconnected = Message<"baccarat.v1.Disconnected"> & {
  * Use `create(DisconnectedSchema)` to create a new message.
  */
 export const DisconnectedSchema: GenMessage<Disconnected> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 34);
+  messageDesc(file_baccarat_v1_edge_service, 35);
 
 /**
  * Notice is an operator's words.
@@ -1638,7 +1701,7 @@ export type Notice = Message<"baccarat.v1.Notice"> & {
  * Use `create(NoticeSchema)` to create a new message.
  */
 export const NoticeSchema: GenMessage<Notice> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 35);
+  messageDesc(file_baccarat_v1_edge_service, 36);
 
 /**
  * Fenced: this incarnation's lease ended and its members were taken out.
@@ -1653,7 +1716,7 @@ export type Fenced = Message<"baccarat.v1.Fenced"> & {
  * Use `create(FencedSchema)` to create a new message.
  */
 export const FencedSchema: GenMessage<Fenced> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 36);
+  messageDesc(file_baccarat_v1_edge_service, 37);
 
 /**
  * Drain: the edge takes nobody in any more and sends every client elsewhere.
@@ -1668,7 +1731,7 @@ export type Drain = Message<"baccarat.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 37);
+  messageDesc(file_baccarat_v1_edge_service, 38);
 
 /**
  * Revoked tells of tokens that were taken back.
@@ -1696,7 +1759,7 @@ export type Revoked = Message<"baccarat.v1.Revoked"> & {
  * Use `create(RevokedSchema)` to create a new message.
  */
 export const RevokedSchema: GenMessage<Revoked> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 38);
+  messageDesc(file_baccarat_v1_edge_service, 39);
 
 /**
  * Revocation takes tokens back.
@@ -1731,7 +1794,7 @@ export type Revocation = Message<"baccarat.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 39);
+  messageDesc(file_baccarat_v1_edge_service, 40);
 
 /**
  * RoomSnapshot is a hosted room's state when attaching; the edge tells its clients the difference.
@@ -1773,7 +1836,7 @@ export type RoomSnapshot = Message<"baccarat.v1.RoomSnapshot"> & {
  * Use `create(RoomSnapshotSchema)` to create a new message.
  */
 export const RoomSnapshotSchema: GenMessage<RoomSnapshot> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 40);
+  messageDesc(file_baccarat_v1_edge_service, 41);
 
 /**
  * Digest lists rooms whose log grew.
@@ -1808,7 +1871,7 @@ export type Digest = Message<"baccarat.v1.Digest"> & {
  * Use `create(DigestSchema)` to create a new message.
  */
 export const DigestSchema: GenMessage<Digest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 41);
+  messageDesc(file_baccarat_v1_edge_service, 42);
 
 /**
  * BlockChanged: a user takes another's direct messages no more, or again.
@@ -1843,7 +1906,7 @@ export type BlockChanged = Message<"baccarat.v1.BlockChanged"> & {
  * Use `create(BlockChangedSchema)` to create a new message.
  */
 export const BlockChangedSchema: GenMessage<BlockChanged> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 42);
+  messageDesc(file_baccarat_v1_edge_service, 43);
 
 /**
  * RoomHead is where a room's log ends.
@@ -1871,7 +1934,7 @@ export type RoomHead = Message<"baccarat.v1.RoomHead"> & {
  * Use `create(RoomHeadSchema)` to create a new message.
  */
 export const RoomHeadSchema: GenMessage<RoomHead> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_edge_service, 43);
+  messageDesc(file_baccarat_v1_edge_service, 44);
 
 /**
  * EdgeService is how edges take part in membership. Scope `edge`.

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/event.proto.
  */
 export const file_baccarat_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdiYWNjYXJhdC92MS9ldmVudC5wcm90bxILYmFjY2FyYXQudjEimQIKBUV2ZW50Eg8KB3Jvb21faWQYASABKAkSCwoDc2VxGAIgASgEEhAKCHByZXZfc2VxGAMgASgEEigKBHNlbnQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBXRyYWNlGAUgASgLMhkuYmFjY2FyYXQudjEuVHJhY2VDb250ZXh0EicKB21lc3NhZ2UYBiABKAsyFC5iYWNjYXJhdC52MS5NZXNzYWdlSAASKQoIZGVsZXRpb24YByABKAsyFS5iYWNjYXJhdC52MS5EZWxldGlvbkgAEjAKDGN1c3RvbV9ldmVudBgIIAEoCzIYLmJhY2NhcmF0LnYxLkN1c3RvbUV2ZW50SABCBgoEYm9keSIvCghEZWxldGlvbhITCgtkZWxldGVkX3NlcRgBIAEoBBIOCgZieV91aWQYAiABKAkiPgoLQ3VzdG9tRXZlbnQSDAoEdHlwZRgBIAEoCRIRCglkYXRhX2pzb24YAiABKAkSDgoGYnlfdWlkGAMgASgJIjcKDFRyYWNlQ29udGV4dBITCgt0cmFjZXBhcmVudBgBIAEoCRISCgp0cmFjZXN0YXRlGAIgASgJIiYKCFBvc2l0aW9uEg0KBWVwb2NoGAEgASgJEgsKA3NlcRgCIAEoBCJICgZTaWduYWwSDwoHcm9vbV9pZBgBIAEoCRIlCgZ0eXBpbmcYAiABKAsyEy5iYWNjYXJhdC52MS5UeXBpbmdIAEIGCgRib2R5IicKBlR5cGluZxILCgN1aWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAliBnByb3RvMw", [file_baccarat_v1_message, file_google_protobuf_timestamp]);
+  fileDesc("ChdiYWNjYXJhdC92MS9ldmVudC5wcm90bxILYmFjY2FyYXQudjEimQIKBUV2ZW50Eg8KB3Jvb21faWQYASABKAkSCwoDc2VxGAIgASgEEhAKCHByZXZfc2VxGAMgASgEEigKBHNlbnQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBXRyYWNlGAUgASgLMhkuYmFjY2FyYXQudjEuVHJhY2VDb250ZXh0EicKB21lc3NhZ2UYBiABKAsyFC5iYWNjYXJhdC52MS5NZXNzYWdlSAASKQoIZGVsZXRpb24YByABKAsyFS5iYWNjYXJhdC52MS5EZWxldGlvbkgAEjAKDGN1c3RvbV9ldmVudBgIIAEoCzIYLmJhY2NhcmF0LnYxLkN1c3RvbUV2ZW50SABCBgoEYm9keSIvCghEZWxldGlvbhITCgtkZWxldGVkX3NlcRgBIAEoBBIOCgZieV91aWQYAiABKAkiVAoLQ3VzdG9tRXZlbnQSDAoEdHlwZRgBIAEoCRIRCglkYXRhX2pzb24YAiABKAkSDgoGYnlfdWlkGAMgASgJEhQKDHNuYXBzaG90X2tleRgEIAEoCSI3CgxUcmFjZUNvbnRleHQSEwoLdHJhY2VwYXJlbnQYASABKAkSEgoKdHJhY2VzdGF0ZRgCIAEoCSImCghQb3NpdGlvbhINCgVlcG9jaBgBIAEoCRILCgNzZXEYAiABKAQiSAoGU2lnbmFsEg8KB3Jvb21faWQYASABKAkSJQoGdHlwaW5nGAIgASgLMhMuYmFjY2FyYXQudjEuVHlwaW5nSABCBgoEYm9keSInCgZUeXBpbmcSCwoDdWlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJYgZwcm90bzM", [file_baccarat_v1_message, file_google_protobuf_timestamp]);
 
 /**
  * Event is what a room's log stores and the broker carries: these bytes, and nothing else, are a room's history.
@@ -150,6 +150,14 @@ export type CustomEvent = Message<"baccarat.v1.CustomEvent"> & {
    * @generated from field: string by_uid = 3;
    */
   byUid: string;
+
+  /**
+   * Key under which the room's snapshot keeps the latest such event, 1–64 of `[A-Za-z0-9_.-]`; empty: it is not kept.
+   * An event whose data is `null` clears the key.
+   *
+   * @generated from field: string snapshot_key = 4;
+   */
+  snapshotKey: string;
 };
 
 /**

@@ -2,17 +2,17 @@
 // @generated from file baccarat/v1/room.proto (package baccarat.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file baccarat/v1/room.proto.
  */
 export const file_baccarat_v1_room: GenFile = /*@__PURE__*/
-  fileDesc("ChZiYWNjYXJhdC92MS9yb29tLnByb3RvEgtiYWNjYXJhdC52MSLLAgoEUm9vbRIPCgdyb29tX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCGNhcGFjaXR5GAMgASgFEg8KB3ByaXZhdGUYBCABKAgSFAoMc2xvd19tb2RlX21zGAUgASgFEg4KBmZyb3plbhgGIAEoCBIxCghtZXRhZGF0YRgHIAMoCzIfLmJhY2NhcmF0LnYxLlJvb20uTWV0YWRhdGFFbnRyeRIUCgxtZW1iZXJfY291bnQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChZiYWNjYXJhdC92MS9yb29tLnByb3RvEgtiYWNjYXJhdC52MSKhAwoEUm9vbRIPCgdyb29tX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCGNhcGFjaXR5GAMgASgFEg8KB3ByaXZhdGUYBCABKAgSFAoMc2xvd19tb2RlX21zGAUgASgFEg4KBmZyb3plbhgGIAEoCBIxCghtZXRhZGF0YRgHIAMoCzIfLmJhY2NhcmF0LnYxLlJvb20uTWV0YWRhdGFFbnRyeRIUCgxtZW1iZXJfY291bnQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0Cg9vdmVybG9hZF9wb2xpY3kYCyABKA4yGy5iYWNjYXJhdC52MS5PdmVybG9hZFBvbGljeRIeChZjb25mbGF0aW9uX2ludGVydmFsX21zGAwgASgFGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqRAQoOT3ZlcmxvYWRQb2xpY3kSHwobT1ZFUkxPQURfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGQoVT1ZFUkxPQURfUE9MSUNZX1FVRVVFEAESIgoeT1ZFUkxPQURfUE9MSUNZX0RST1BfRVBIRU1FUkFMEAISHwobT1ZFUkxPQURfUE9MSUNZX0xBVEVTVF9PTkxZEANiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Room is a place where members talk. With ROOM_CREATION=open every valid id is a room with default settings, and
@@ -90,6 +90,21 @@ export type Room = Message<"baccarat.v1.Room"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * What is left out when there is more than clients can take. Default OVERLOAD_POLICY_QUEUE.
+   *
+   * @generated from field: baccarat.v1.OverloadPolicy overload_policy = 11;
+   */
+  overloadPolicy: OverloadPolicy;
+
+  /**
+   * With OVERLOAD_POLICY_LATEST_ONLY: least time between two events of one snapshot key, in milliseconds: 100–10,000;
+   * 0 (default) means 1,000.
+   *
+   * @generated from field: int32 conflation_interval_ms = 12;
+   */
+  conflationIntervalMs: number;
 };
 
 /**
@@ -98,4 +113,55 @@ export type Room = Message<"baccarat.v1.Room"> & {
  */
 export const RoomSchema: GenMessage<Room> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_room, 0);
+
+/**
+ * OverloadPolicy says what a room's members are not given when there is more than they can take. What is stored is the
+ * same under every policy, and so are history and recovery.
+ *
+ * @generated from enum baccarat.v1.OverloadPolicy
+ */
+export const OverloadPolicy = {
+  /**
+   * The default, which is OVERLOAD_POLICY_QUEUE.
+   *
+   * @generated from enum value: OVERLOAD_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Everything is given to everyone. Whoever does not read it in time is disconnected (4001) and recovers.
+   *
+   * @generated from enum value: OVERLOAD_POLICY_QUEUE = 1;
+   */
+  QUEUE: 1,
+
+  /**
+   * As OVERLOAD_POLICY_QUEUE, but members that are behind are not told who is typing and who comes and goes.
+   *
+   * @generated from enum value: OVERLOAD_POLICY_DROP_EPHEMERAL = 2;
+   */
+  DROP_EPHEMERAL: 2,
+
+  /**
+   * Of events with a snapshot key members are given the latest one, at most once per conflation_interval_ms and key.
+   * Messages, deletions and other events are given as they come, all of them.
+   *
+   * @generated from enum value: OVERLOAD_POLICY_LATEST_ONLY = 3;
+   */
+  LATEST_ONLY: 3,
+} as const;
+
+/**
+ * OverloadPolicy says what a room's members are not given when there is more than they can take. What is stored is the
+ * same under every policy, and so are history and recovery.
+ *
+ * @generated from enum baccarat.v1.OverloadPolicy
+ */
+export type OverloadPolicy = (typeof OverloadPolicy)[keyof typeof OverloadPolicy] | UnknownEnum;
+
+/**
+ * Describes the enum baccarat.v1.OverloadPolicy.
+ */
+export const OverloadPolicySchema: GenEnum<OverloadPolicy> = /*@__PURE__*/
+  enumDesc(file_baccarat_v1_room, 0);
 

@@ -24,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/room_service.proto.
  */
 export const file_baccarat_v1_room_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYWNjYXJhdC92MS9yb29tX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIjQKEUNyZWF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tIjUKEkNyZWF0ZVJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSIhCg5HZXRSb29tUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJIjIKD0dldFJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJJChBMaXN0Um9vbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnByZWZpeBgDIAEoCSJOChFMaXN0Um9vbXNSZXNwb25zZRIgCgVyb29tcxgBIAMoCzIRLmJhY2NhcmF0LnYxLlJvb20SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImUKEVVwZGF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVSb29tUmVzcG9uc2USHwoEcm9vbRgBIAEoCzIRLmJhY2NhcmF0LnYxLlJvb20iJAoRRGVsZXRlUm9vbVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCSIUChJEZWxldGVSb29tUmVzcG9uc2UiTAoSTGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwoTTGlzdE1lbWJlcnNSZXNwb25zZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJBChFLaWNrTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFAoSS2lja01lbWJlclJlc3BvbnNlIrABChBCYW5NZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIxCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABItCghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAQgwKCmV4cGlyYXRpb24iMgoRQmFuTWVtYmVyUmVzcG9uc2USHQoDYmFuGAEgASgLMhAuYmFjY2FyYXQudjEuQmFuIkIKElVuYmFuTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFQoTVW5iYW5NZW1iZXJSZXNwb25zZSJJCg9MaXN0QmFuc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJLChBMaXN0QmFuc1Jlc3BvbnNlEh4KBGJhbnMYASADKAsyEC5iYWNjYXJhdC52MS5CYW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrEBChFNdXRlTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSMQoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoIZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IAEIMCgpleHBpcmF0aW9uIjUKEk11dGVNZW1iZXJSZXNwb25zZRIfCgRtdXRlGAEgASgLMhEuYmFjY2FyYXQudjEuTXV0ZSJDChNVbm11dGVNZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIWChRVbm11dGVNZW1iZXJSZXNwb25zZSJDChNJbnZpdGVNZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJDChRJbnZpdGVNZW1iZXJSZXNwb25zZRIrCgppbnZpdGF0aW9uGAEgASgLMhcuYmFjY2FyYXQudjEuSW52aXRhdGlvbiJFChVVbmludml0ZU1lbWJlclJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDgoGcmVhc29uGAMgASgJIhgKFlVuaW52aXRlTWVtYmVyUmVzcG9uc2UiNAoQQmxvY2tVc2VyUmVxdWVzdBILCgN1aWQYASABKAkSEwoLYmxvY2tlZF91aWQYAiABKAkiEwoRQmxvY2tVc2VyUmVzcG9uc2UiNgoSVW5ibG9ja1VzZXJSZXF1ZXN0EgsKA3VpZBgBIAEoCRITCgtibG9ja2VkX3VpZBgCIAEoCSIVChNVbmJsb2NrVXNlclJlc3BvbnNlIp8BChJTZW5kTWVzc2FnZVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglpbWFnZV91cmwYBCABKAkSDAoEZnJvbRgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkSCwoDdWlkGAcgASgJEhAKCHVzZXJuYW1lGAggASgJIk8KE1NlbmRNZXNzYWdlUmVzcG9uc2USJQoHbWVzc2FnZRgBIAEoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USEQoJZHVwbGljYXRlGAIgASgIInMKE1B1Ymxpc2hFdmVudFJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIMCgR0eXBlGAIgASgJEiQKBGRhdGEYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIkwKFFB1Ymxpc2hFdmVudFJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhIuYmFjY2FyYXQudjEuRXZlbnQSEQoJZHVwbGljYXRlGAIgASgIInQKE0xpc3RNZXNzYWdlc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRISCgpiZWZvcmVfc2VxGAQgASgEEhEKCWFmdGVyX3NlcRgFIAEoBCJmChRMaXN0TWVzc2FnZXNSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWVwb2NoGAMgASgJInIKEUxpc3RFdmVudHNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSEgoKYmVmb3JlX3NlcRgEIAEoBBIRCglhZnRlcl9zZXEYBSABKAQiYAoSTGlzdEV2ZW50c1Jlc3BvbnNlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVlcG9jaBgDIAEoCSI0ChREZWxldGVNZXNzYWdlUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI6ChVEZWxldGVNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEi5iYWNjYXJhdC52MS5FdmVudCJtChBXYXRjaFJvb21SZXF1ZXN0EhEKB3Jvb21faWQYASABKAlIABIWCgxyb29tX3BhdHRlcm4YAiABKAlIABIkCgVhZnRlchgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uQggKBnRhcmdldCJgChFXYXRjaFJvb21SZXNwb25zZRIiCgZldmVudHMYASADKAsyEi5iYWNjYXJhdC52MS5FdmVudBInCghwb3NpdGlvbhgCIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIj8KFFB1Ymxpc2hTdHJlYW1SZXF1ZXN0EicKBWl0ZW1zGAEgAygLMhguYmFjY2FyYXQudjEuUHVibGlzaEl0ZW0inAEKC1B1Ymxpc2hJdGVtEg4KBm51bWJlchgBIAEoDRI3CgxzZW5kX21lc3NhZ2UYAiABKAsyHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3RIABI5Cg1wdWJsaXNoX2V2ZW50GAMgASgLMiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdEgAQgkKB2NvbnRlbnQiUwoVUHVibGlzaFN0cmVhbVJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5iYWNjYXJhdC52MS5QdWJsaXNoUmVzdWx0Eg0KBWVwb2NoGAIgASgJIoEBCg1QdWJsaXNoUmVzdWx0Eg4KBm51bWJlchgBIAEoDRImCgNhY2sYAiABKAsyFy5iYWNjYXJhdC52MS5QdWJsaXNoQWNrSAASLgoHZmFpbHVyZRgDIAEoCzIbLmJhY2NhcmF0LnYxLlB1Ymxpc2hGYWlsdXJlSABCCAoGcmVzdWx0IiwKClB1Ymxpc2hBY2sSCwoDc2VxGAEgASgEEhEKCWR1cGxpY2F0ZRgCIAEoCCJ2Cg5QdWJsaXNoRmFpbHVyZRIoCgZyZWFzb24YASABKA4yGC5iYWNjYXJhdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoBTK0DwoLUm9vbVNlcnZpY2USTwoKQ3JlYXRlUm9vbRIeLmJhY2NhcmF0LnYxLkNyZWF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuQ3JlYXRlUm9vbVJlc3BvbnNlIgASSQoHR2V0Um9vbRIbLmJhY2NhcmF0LnYxLkdldFJvb21SZXF1ZXN0GhwuYmFjY2FyYXQudjEuR2V0Um9vbVJlc3BvbnNlIgOQAgESTwoJTGlzdFJvb21zEh0uYmFjY2FyYXQudjEuTGlzdFJvb21zUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RSb29tc1Jlc3BvbnNlIgOQAgESUgoKVXBkYXRlUm9vbRIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuVXBkYXRlUm9vbVJlc3BvbnNlIgOQAgISUgoKRGVsZXRlUm9vbRIeLmJhY2NhcmF0LnYxLkRlbGV0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuRGVsZXRlUm9vbVJlc3BvbnNlIgOQAgISVQoLTGlzdE1lbWJlcnMSHy5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIgOQAgESTwoKS2lja01lbWJlchIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuS2lja01lbWJlclJlc3BvbnNlIgASTwoJQmFuTWVtYmVyEh0uYmFjY2FyYXQudjEuQmFuTWVtYmVyUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkJhbk1lbWJlclJlc3BvbnNlIgOQAgISUgoLVW5iYW5NZW1iZXISHy5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlcXVlc3QaIC5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlc3BvbnNlIgASTAoITGlzdEJhbnMSHC5iYWNjYXJhdC52MS5MaXN0QmFuc1JlcXVlc3QaHS5iYWNjYXJhdC52MS5MaXN0QmFuc1Jlc3BvbnNlIgOQAgESUgoKTXV0ZU1lbWJlchIeLmJhY2NhcmF0LnYxLk11dGVNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTXV0ZU1lbWJlclJlc3BvbnNlIgOQAgISVQoMVW5tdXRlTWVtYmVyEiAuYmFjY2FyYXQudjEuVW5tdXRlTWVtYmVyUmVxdWVzdBohLmJhY2NhcmF0LnYxLlVubXV0ZU1lbWJlclJlc3BvbnNlIgASWAoMSW52aXRlTWVtYmVyEiAuYmFjY2FyYXQudjEuSW52aXRlTWVtYmVyUmVxdWVzdBohLmJhY2NhcmF0LnYxLkludml0ZU1lbWJlclJlc3BvbnNlIgOQAgISWwoOVW5pbnZpdGVNZW1iZXISIi5iYWNjYXJhdC52MS5Vbmludml0ZU1lbWJlclJlcXVlc3QaIy5iYWNjYXJhdC52MS5Vbmludml0ZU1lbWJlclJlc3BvbnNlIgASTwoJQmxvY2tVc2VyEh0uYmFjY2FyYXQudjEuQmxvY2tVc2VyUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkJsb2NrVXNlclJlc3BvbnNlIgOQAgISVQoLVW5ibG9ja1VzZXISHy5iYWNjYXJhdC52MS5VbmJsb2NrVXNlclJlcXVlc3QaIC5iYWNjYXJhdC52MS5VbmJsb2NrVXNlclJlc3BvbnNlIgOQAgISVQoLU2VuZE1lc3NhZ2USHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIgOQAgISWAoMUHVibGlzaEV2ZW50EiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdBohLmJhY2NhcmF0LnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlIgOQAgISWAoMTGlzdE1lc3NhZ2VzEiAuYmFjY2FyYXQudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmJhY2NhcmF0LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESUgoKTGlzdEV2ZW50cxIeLmJhY2NhcmF0LnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESWwoNRGVsZXRlTWVzc2FnZRIhLmJhY2NhcmF0LnYxLkRlbGV0ZU1lc3NhZ2VSZXF1ZXN0GiIuYmFjY2FyYXQudjEuRGVsZXRlTWVzc2FnZVJlc3BvbnNlIgOQAgISUQoJV2F0Y2hSb29tEh0uYmFjY2FyYXQudjEuV2F0Y2hSb29tUmVxdWVzdBoeLmJhY2NhcmF0LnYxLldhdGNoUm9vbVJlc3BvbnNlIgOQAgEwARJcCg1QdWJsaXNoU3RyZWFtEiEuYmFjY2FyYXQudjEuUHVibGlzaFN0cmVhbVJlcXVlc3QaIi5iYWNjYXJhdC52MS5QdWJsaXNoU3RyZWFtUmVzcG9uc2UiACgBMAFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_message, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ch5iYWNjYXJhdC92MS9yb29tX3NlcnZpY2UucHJvdG8SC2JhY2NhcmF0LnYxIjQKEUNyZWF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tIjUKEkNyZWF0ZVJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSIhCg5HZXRSb29tUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJIjIKD0dldFJvb21SZXNwb25zZRIfCgRyb29tGAEgASgLMhEuYmFjY2FyYXQudjEuUm9vbSJJChBMaXN0Um9vbXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBnByZWZpeBgDIAEoCSJOChFMaXN0Um9vbXNSZXNwb25zZRIgCgVyb29tcxgBIAMoCzIRLmJhY2NhcmF0LnYxLlJvb20SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImUKEVVwZGF0ZVJvb21SZXF1ZXN0Eh8KBHJvb20YASABKAsyES5iYWNjYXJhdC52MS5Sb29tEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI1ChJVcGRhdGVSb29tUmVzcG9uc2USHwoEcm9vbRgBIAEoCzIRLmJhY2NhcmF0LnYxLlJvb20iJAoRRGVsZXRlUm9vbVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCSIUChJEZWxldGVSb29tUmVzcG9uc2UiTAoSTGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYwoTTGlzdE1lbWJlcnNSZXNwb25zZRIkCgdtZW1iZXJzGAEgAygLMhMuYmFjY2FyYXQudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVjb3VudBgDIAEoBSJBChFLaWNrTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFAoSS2lja01lbWJlclJlc3BvbnNlIrABChBCYW5NZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIxCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABItCghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAQgwKCmV4cGlyYXRpb24iMgoRQmFuTWVtYmVyUmVzcG9uc2USHQoDYmFuGAEgASgLMhAuYmFjY2FyYXQudjEuQmFuIkIKElVuYmFuTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiFQoTVW5iYW5NZW1iZXJSZXNwb25zZSJJCg9MaXN0QmFuc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJLChBMaXN0QmFuc1Jlc3BvbnNlEh4KBGJhbnMYASADKAsyEC5iYWNjYXJhdC52MS5CYW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrEBChFNdXRlTWVtYmVyUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3VpZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSMQoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoIZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IAEIMCgpleHBpcmF0aW9uIjUKEk11dGVNZW1iZXJSZXNwb25zZRIfCgRtdXRlGAEgASgLMhEuYmFjY2FyYXQudjEuTXV0ZSJDChNVbm11dGVNZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIWChRVbm11dGVNZW1iZXJSZXNwb25zZSJDChNJbnZpdGVNZW1iZXJSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSCwoDdWlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJDChRJbnZpdGVNZW1iZXJSZXNwb25zZRIrCgppbnZpdGF0aW9uGAEgASgLMhcuYmFjY2FyYXQudjEuSW52aXRhdGlvbiJFChVVbmludml0ZU1lbWJlclJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRILCgN1aWQYAiABKAkSDgoGcmVhc29uGAMgASgJIhgKFlVuaW52aXRlTWVtYmVyUmVzcG9uc2UiNAoQQmxvY2tVc2VyUmVxdWVzdBILCgN1aWQYASABKAkSEwoLYmxvY2tlZF91aWQYAiABKAkiEwoRQmxvY2tVc2VyUmVzcG9uc2UiNgoSVW5ibG9ja1VzZXJSZXF1ZXN0EgsKA3VpZBgBIAEoCRITCgtibG9ja2VkX3VpZBgCIAEoCSIVChNVbmJsb2NrVXNlclJlc3BvbnNlIp8BChJTZW5kTWVzc2FnZVJlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIOCgZ0b191aWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglpbWFnZV91cmwYBCABKAkSDAoEZnJvbRgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkSCwoDdWlkGAcgASgJEhAKCHVzZXJuYW1lGAggASgJIk8KE1NlbmRNZXNzYWdlUmVzcG9uc2USJQoHbWVzc2FnZRgBIAEoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USEQoJZHVwbGljYXRlGAIgASgIIokBChNQdWJsaXNoRXZlbnRSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSDAoEdHlwZRgCIAEoCRIkCgRkYXRhGAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRIUCgxzbmFwc2hvdF9rZXkYBSABKAkiTAoUUHVibGlzaEV2ZW50UmVzcG9uc2USIQoFZXZlbnQYASABKAsyEi5iYWNjYXJhdC52MS5FdmVudBIRCglkdXBsaWNhdGUYAiABKAgiJQoSR2V0U25hcHNob3RSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkiYgoTR2V0U25hcHNob3RSZXNwb25zZRIiCgZldmVudHMYASADKAsyEi5iYWNjYXJhdC52MS5FdmVudBInCghwb3NpdGlvbhgCIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uInQKE0xpc3RNZXNzYWdlc1JlcXVlc3QSDwoHcm9vbV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRISCgpiZWZvcmVfc2VxGAQgASgEEhEKCWFmdGVyX3NlcRgFIAEoBCJmChRMaXN0TWVzc2FnZXNSZXNwb25zZRImCghtZXNzYWdlcxgBIAMoCzIULmJhY2NhcmF0LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBWVwb2NoGAMgASgJInIKEUxpc3RFdmVudHNSZXF1ZXN0Eg8KB3Jvb21faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSEgoKYmVmb3JlX3NlcRgEIAEoBBIRCglhZnRlcl9zZXEYBSABKAQiYAoSTGlzdEV2ZW50c1Jlc3BvbnNlEiIKBmV2ZW50cxgBIAMoCzISLmJhY2NhcmF0LnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgVlcG9jaBgDIAEoCSI0ChREZWxldGVNZXNzYWdlUmVxdWVzdBIPCgdyb29tX2lkGAEgASgJEgsKA3NlcRgCIAEoBCI6ChVEZWxldGVNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEi5iYWNjYXJhdC52MS5FdmVudCJtChBXYXRjaFJvb21SZXF1ZXN0EhEKB3Jvb21faWQYASABKAlIABIWCgxyb29tX3BhdHRlcm4YAiABKAlIABIkCgVhZnRlchgDIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uQggKBnRhcmdldCJgChFXYXRjaFJvb21SZXNwb25zZRIiCgZldmVudHMYASADKAsyEi5iYWNjYXJhdC52MS5FdmVudBInCghwb3NpdGlvbhgCIAEoCzIVLmJhY2NhcmF0LnYxLlBvc2l0aW9uIj8KFFB1Ymxpc2hTdHJlYW1SZXF1ZXN0EicKBWl0ZW1zGAEgAygLMhguYmFjY2FyYXQudjEuUHVibGlzaEl0ZW0inAEKC1B1Ymxpc2hJdGVtEg4KBm51bWJlchgBIAEoDRI3CgxzZW5kX21lc3NhZ2UYAiABKAsyHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3RIABI5Cg1wdWJsaXNoX2V2ZW50GAMgASgLMiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdEgAQgkKB2NvbnRlbnQiUwoVUHVibGlzaFN0cmVhbVJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5iYWNjYXJhdC52MS5QdWJsaXNoUmVzdWx0Eg0KBWVwb2NoGAIgASgJIoEBCg1QdWJsaXNoUmVzdWx0Eg4KBm51bWJlchgBIAEoDRImCgNhY2sYAiABKAsyFy5iYWNjYXJhdC52MS5QdWJsaXNoQWNrSAASLgoHZmFpbHVyZRgDIAEoCzIbLmJhY2NhcmF0LnYxLlB1Ymxpc2hGYWlsdXJlSABCCAoGcmVzdWx0IiwKClB1Ymxpc2hBY2sSCwoDc2VxGAEgASgEEhEKCWR1cGxpY2F0ZRgCIAEoCCJ2Cg5QdWJsaXNoRmFpbHVyZRIoCgZyZWFzb24YASABKA4yGC5iYWNjYXJhdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoBTKLEAoLUm9vbVNlcnZpY2USTwoKQ3JlYXRlUm9vbRIeLmJhY2NhcmF0LnYxLkNyZWF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuQ3JlYXRlUm9vbVJlc3BvbnNlIgASSQoHR2V0Um9vbRIbLmJhY2NhcmF0LnYxLkdldFJvb21SZXF1ZXN0GhwuYmFjY2FyYXQudjEuR2V0Um9vbVJlc3BvbnNlIgOQAgESTwoJTGlzdFJvb21zEh0uYmFjY2FyYXQudjEuTGlzdFJvb21zUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkxpc3RSb29tc1Jlc3BvbnNlIgOQAgESUgoKVXBkYXRlUm9vbRIeLmJhY2NhcmF0LnYxLlVwZGF0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuVXBkYXRlUm9vbVJlc3BvbnNlIgOQAgISUgoKRGVsZXRlUm9vbRIeLmJhY2NhcmF0LnYxLkRlbGV0ZVJvb21SZXF1ZXN0Gh8uYmFjY2FyYXQudjEuRGVsZXRlUm9vbVJlc3BvbnNlIgOQAgISVQoLTGlzdE1lbWJlcnMSHy5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1JlcXVlc3QaIC5iYWNjYXJhdC52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIgOQAgESTwoKS2lja01lbWJlchIeLmJhY2NhcmF0LnYxLktpY2tNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuS2lja01lbWJlclJlc3BvbnNlIgASTwoJQmFuTWVtYmVyEh0uYmFjY2FyYXQudjEuQmFuTWVtYmVyUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkJhbk1lbWJlclJlc3BvbnNlIgOQAgISUgoLVW5iYW5NZW1iZXISHy5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlcXVlc3QaIC5iYWNjYXJhdC52MS5VbmJhbk1lbWJlclJlc3BvbnNlIgASTAoITGlzdEJhbnMSHC5iYWNjYXJhdC52MS5MaXN0QmFuc1JlcXVlc3QaHS5iYWNjYXJhdC52MS5MaXN0QmFuc1Jlc3BvbnNlIgOQAgESUgoKTXV0ZU1lbWJlchIeLmJhY2NhcmF0LnYxLk11dGVNZW1iZXJSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTXV0ZU1lbWJlclJlc3BvbnNlIgOQAgISVQoMVW5tdXRlTWVtYmVyEiAuYmFjY2FyYXQudjEuVW5tdXRlTWVtYmVyUmVxdWVzdBohLmJhY2NhcmF0LnYxLlVubXV0ZU1lbWJlclJlc3BvbnNlIgASWAoMSW52aXRlTWVtYmVyEiAuYmFjY2FyYXQudjEuSW52aXRlTWVtYmVyUmVxdWVzdBohLmJhY2NhcmF0LnYxLkludml0ZU1lbWJlclJlc3BvbnNlIgOQAgISWwoOVW5pbnZpdGVNZW1iZXISIi5iYWNjYXJhdC52MS5Vbmludml0ZU1lbWJlclJlcXVlc3QaIy5iYWNjYXJhdC52MS5Vbmludml0ZU1lbWJlclJlc3BvbnNlIgASTwoJQmxvY2tVc2VyEh0uYmFjY2FyYXQudjEuQmxvY2tVc2VyUmVxdWVzdBoeLmJhY2NhcmF0LnYxLkJsb2NrVXNlclJlc3BvbnNlIgOQAgISVQoLVW5ibG9ja1VzZXISHy5iYWNjYXJhdC52MS5VbmJsb2NrVXNlclJlcXVlc3QaIC5iYWNjYXJhdC52MS5VbmJsb2NrVXNlclJlc3BvbnNlIgOQAgISVQoLU2VuZE1lc3NhZ2USHy5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5iYWNjYXJhdC52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIgOQAgISWAoMUHVibGlzaEV2ZW50EiAuYmFjY2FyYXQudjEuUHVibGlzaEV2ZW50UmVxdWVzdBohLmJhY2NhcmF0LnYxLlB1Ymxpc2hFdmVudFJlc3BvbnNlIgOQAgISVQoLR2V0U25hcHNob3QSHy5iYWNjYXJhdC52MS5HZXRTbmFwc2hvdFJlcXVlc3QaIC5iYWNjYXJhdC52MS5HZXRTbmFwc2hvdFJlc3BvbnNlIgOQAgESWAoMTGlzdE1lc3NhZ2VzEiAuYmFjY2FyYXQudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmJhY2NhcmF0LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESUgoKTGlzdEV2ZW50cxIeLmJhY2NhcmF0LnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh8uYmFjY2FyYXQudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESWwoNRGVsZXRlTWVzc2FnZRIhLmJhY2NhcmF0LnYxLkRlbGV0ZU1lc3NhZ2VSZXF1ZXN0GiIuYmFjY2FyYXQudjEuRGVsZXRlTWVzc2FnZVJlc3BvbnNlIgOQAgISUQoJV2F0Y2hSb29tEh0uYmFjY2FyYXQudjEuV2F0Y2hSb29tUmVxdWVzdBoeLmJhY2NhcmF0LnYxLldhdGNoUm9vbVJlc3BvbnNlIgOQAgEwARJcCg1QdWJsaXNoU3RyZWFtEiEuYmFjY2FyYXQudjEuUHVibGlzaFN0cmVhbVJlcXVlc3QaIi5iYWNjYXJhdC52MS5QdWJsaXNoU3RyZWFtUmVzcG9uc2UiACgBMAFiBnByb3RvMw", [file_baccarat_v1_client, file_baccarat_v1_errors, file_baccarat_v1_event, file_baccarat_v1_message, file_baccarat_v1_moderation, file_baccarat_v1_room, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * CreateRoomRequest is the request of CreateRoom.
@@ -187,8 +187,8 @@ export type UpdateRoomRequest = Message<"baccarat.v1.UpdateRoomRequest"> & {
   room?: Room | undefined;
 
   /**
-   * Fields to change: title, capacity, private, slow_mode_ms, frozen, metadata. Absent: every field that is not at its
-   * default in `room` (AIP-134). An unknown path is INVALID_ARGUMENT.
+   * Fields to change: title, capacity, private, slow_mode_ms, frozen, metadata, overload_policy, conflation_interval_ms.
+   * Absent: every field that is not at its default in `room` (AIP-134). An unknown path is INVALID_ARGUMENT.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -1023,6 +1023,14 @@ export type PublishEventRequest = Message<"baccarat.v1.PublishEventRequest"> & {
    * @generated from field: string idempotency_key = 4;
    */
   idempotencyKey: string;
+
+  /**
+   * Key under which the room's snapshot keeps this event until a later one with the same key: 1–64 of [A-Za-z0-9_.-].
+   * Null data clears the key. At most 16 keys and 256 KiB of data in a room. Default empty: it is not kept.
+   *
+   * @generated from field: string snapshot_key = 5;
+   */
+  snapshotKey: string;
 };
 
 /**
@@ -1059,6 +1067,55 @@ export type PublishEventResponse = Message<"baccarat.v1.PublishEventResponse"> &
  */
 export const PublishEventResponseSchema: GenMessage<PublishEventResponse> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_room_service, 35);
+
+/**
+ * GetSnapshotRequest is the request of GetSnapshot.
+ *
+ * @generated from message baccarat.v1.GetSnapshotRequest
+ */
+export type GetSnapshotRequest = Message<"baccarat.v1.GetSnapshotRequest"> & {
+  /**
+   * Room to read.
+   *
+   * @generated from field: string room_id = 1;
+   */
+  roomId: string;
+};
+
+/**
+ * Describes the message baccarat.v1.GetSnapshotRequest.
+ * Use `create(GetSnapshotRequestSchema)` to create a new message.
+ */
+export const GetSnapshotRequestSchema: GenMessage<GetSnapshotRequest> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 36);
+
+/**
+ * GetSnapshotResponse is the response of GetSnapshot.
+ *
+ * @generated from message baccarat.v1.GetSnapshotResponse
+ */
+export type GetSnapshotResponse = Message<"baccarat.v1.GetSnapshotResponse"> & {
+  /**
+   * The latest event of each key, in the order of their seqs.
+   *
+   * @generated from field: repeated baccarat.v1.Event events = 1;
+   */
+  events: Event[];
+
+  /**
+   * The snapshot is as of here: what came later is not in it.
+   *
+   * @generated from field: baccarat.v1.Position position = 2;
+   */
+  position?: Position | undefined;
+};
+
+/**
+ * Describes the message baccarat.v1.GetSnapshotResponse.
+ * Use `create(GetSnapshotResponseSchema)` to create a new message.
+ */
+export const GetSnapshotResponseSchema: GenMessage<GetSnapshotResponse> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_room_service, 37);
 
 /**
  * ListMessagesRequest is the request of ListMessages.
@@ -1107,7 +1164,7 @@ export type ListMessagesRequest = Message<"baccarat.v1.ListMessagesRequest"> & {
  * Use `create(ListMessagesRequestSchema)` to create a new message.
  */
 export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 36);
+  messageDesc(file_baccarat_v1_room_service, 38);
 
 /**
  * ListMessagesResponse is the response of ListMessages.
@@ -1142,7 +1199,7 @@ export type ListMessagesResponse = Message<"baccarat.v1.ListMessagesResponse"> &
  * Use `create(ListMessagesResponseSchema)` to create a new message.
  */
 export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 37);
+  messageDesc(file_baccarat_v1_room_service, 39);
 
 /**
  * ListEventsRequest is the request of ListEvents.
@@ -1191,7 +1248,7 @@ export type ListEventsRequest = Message<"baccarat.v1.ListEventsRequest"> & {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 38);
+  messageDesc(file_baccarat_v1_room_service, 40);
 
 /**
  * ListEventsResponse is the response of ListEvents.
@@ -1226,7 +1283,7 @@ export type ListEventsResponse = Message<"baccarat.v1.ListEventsResponse"> & {
  * Use `create(ListEventsResponseSchema)` to create a new message.
  */
 export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 39);
+  messageDesc(file_baccarat_v1_room_service, 41);
 
 /**
  * DeleteMessageRequest is the request of DeleteMessage.
@@ -1254,7 +1311,7 @@ export type DeleteMessageRequest = Message<"baccarat.v1.DeleteMessageRequest"> &
  * Use `create(DeleteMessageRequestSchema)` to create a new message.
  */
 export const DeleteMessageRequestSchema: GenMessage<DeleteMessageRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 40);
+  messageDesc(file_baccarat_v1_room_service, 42);
 
 /**
  * DeleteMessageResponse is the response of DeleteMessage.
@@ -1275,7 +1332,7 @@ export type DeleteMessageResponse = Message<"baccarat.v1.DeleteMessageResponse">
  * Use `create(DeleteMessageResponseSchema)` to create a new message.
  */
 export const DeleteMessageResponseSchema: GenMessage<DeleteMessageResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 41);
+  messageDesc(file_baccarat_v1_room_service, 43);
 
 /**
  * WatchRoomRequest is the request of WatchRoom.
@@ -1319,7 +1376,7 @@ export type WatchRoomRequest = Message<"baccarat.v1.WatchRoomRequest"> & {
  * Use `create(WatchRoomRequestSchema)` to create a new message.
  */
 export const WatchRoomRequestSchema: GenMessage<WatchRoomRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 42);
+  messageDesc(file_baccarat_v1_room_service, 44);
 
 /**
  * WatchRoomResponse is a piece of what WatchRoom follows. The first has no events and says where following begins; while
@@ -1348,7 +1405,7 @@ export type WatchRoomResponse = Message<"baccarat.v1.WatchRoomResponse"> & {
  * Use `create(WatchRoomResponseSchema)` to create a new message.
  */
 export const WatchRoomResponseSchema: GenMessage<WatchRoomResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 43);
+  messageDesc(file_baccarat_v1_room_service, 45);
 
 /**
  * PublishStreamRequest is a batch of what is to be stored. At most 1 MiB.
@@ -1369,7 +1426,7 @@ export type PublishStreamRequest = Message<"baccarat.v1.PublishStreamRequest"> &
  * Use `create(PublishStreamRequestSchema)` to create a new message.
  */
 export const PublishStreamRequestSchema: GenMessage<PublishStreamRequest> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 44);
+  messageDesc(file_baccarat_v1_room_service, 46);
 
 /**
  * PublishItem is one thing to be stored.
@@ -1413,7 +1470,7 @@ export type PublishItem = Message<"baccarat.v1.PublishItem"> & {
  * Use `create(PublishItemSchema)` to create a new message.
  */
 export const PublishItemSchema: GenMessage<PublishItem> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 45);
+  messageDesc(file_baccarat_v1_room_service, 47);
 
 /**
  * PublishStreamResponse holds results of items, of several requests perhaps.
@@ -1441,7 +1498,7 @@ export type PublishStreamResponse = Message<"baccarat.v1.PublishStreamResponse">
  * Use `create(PublishStreamResponseSchema)` to create a new message.
  */
 export const PublishStreamResponseSchema: GenMessage<PublishStreamResponse> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 46);
+  messageDesc(file_baccarat_v1_room_service, 48);
 
 /**
  * PublishResult says what became of an item.
@@ -1485,7 +1542,7 @@ export type PublishResult = Message<"baccarat.v1.PublishResult"> & {
  * Use `create(PublishResultSchema)` to create a new message.
  */
 export const PublishResultSchema: GenMessage<PublishResult> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 47);
+  messageDesc(file_baccarat_v1_room_service, 49);
 
 /**
  * PublishAck says that an item is stored.
@@ -1513,7 +1570,7 @@ export type PublishAck = Message<"baccarat.v1.PublishAck"> & {
  * Use `create(PublishAckSchema)` to create a new message.
  */
 export const PublishAckSchema: GenMessage<PublishAck> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 48);
+  messageDesc(file_baccarat_v1_room_service, 50);
 
 /**
  * PublishFailure says why an item failed.
@@ -1555,7 +1612,7 @@ export type PublishFailure = Message<"baccarat.v1.PublishFailure"> & {
  * Use `create(PublishFailureSchema)` to create a new message.
  */
 export const PublishFailureSchema: GenMessage<PublishFailure> = /*@__PURE__*/
-  messageDesc(file_baccarat_v1_room_service, 49);
+  messageDesc(file_baccarat_v1_room_service, 51);
 
 /**
  * RoomService is how other services administer rooms, speak in them and read them. Reads need scope `read`, sending
@@ -1744,6 +1801,16 @@ export const RoomService: GenService<{
     methodKind: "unary";
     input: typeof PublishEventRequestSchema;
     output: typeof PublishEventResponseSchema;
+  },
+  /**
+   * GetSnapshot returns the latest event of each snapshot key of a room: what a late joiner is given.
+   *
+   * @generated from rpc baccarat.v1.RoomService.GetSnapshot
+   */
+  getSnapshot: {
+    methodKind: "unary";
+    input: typeof GetSnapshotRequestSchema;
+    output: typeof GetSnapshotResponseSchema;
   },
   /**
    * ListMessages reads a room's messages in either direction. Deletions and custom events are left out: see ListEvents.

@@ -8,7 +8,7 @@ import { optional, parsedRevocation, parsedRoomId, parsedUid } from "./decode.ts
 
 /** baccarat.v1.AdminService over the control plane. */
 export function adminService(controlPlane: ControlPlane): ServiceImpl<typeof AdminService> {
-  const { clients, edges, notices, moderating, revocations } = controlPlane;
+  const { clients, edges, erasure, notices, moderating, revocations } = controlPlane;
   const { audit } = moderating;
   return {
     listClients({ pageSize, pageToken, uid, roomId, edgeId }) {
@@ -44,6 +44,11 @@ export function adminService(controlPlane: ControlPlane): ServiceImpl<typeof Adm
     async revokeTokens({ uid, tokenId, reason }, { values }) {
       const actor = senderUid(values.get(callerKey));
       return { revokeTime: await revocations.revoke(actor, parsedRevocation(uid, tokenId), reason) };
+    },
+    async deleteUserMessages({ uid, roomId, ...page }, { values }) {
+      const asked = { uid: parsedUid(uid), room: optional(roomId, parsedRoomId), ...page };
+      const { seq, endSeq, ...done } = await erasure.deletePage(values.get(callerKey), asked);
+      return { ...done, seq: BigInt(seq), endSeq: BigInt(endSeq) };
     },
     async broadcastNotice({ message }, { values }) {
       const actor = senderUid(values.get(callerKey));

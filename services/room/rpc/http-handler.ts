@@ -4,6 +4,7 @@ import { type UniversalHandler, uResponseNotFound } from "@connectrpc/connect/pr
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { FIXED } from "../../limits.ts";
 import type { Logger } from "../../log.ts";
+import type { Pages } from "./console.ts";
 import type { HttpRequest, HttpResponse } from "./listener.ts";
 import { methodName } from "./methods.ts";
 import { type Refusal, type RequestRules, refuse } from "./request-rules.ts";
@@ -12,6 +13,8 @@ import { type Refusal, type RequestRules, refuse } from "./request-rules.ts";
 export interface HttpHandlerOptions {
   readonly router: ConnectRouter;
   readonly rules: RequestRules;
+  /** Answers what is no RPC and returns true, or returns false. Default: nothing is. */
+  readonly pages?: Pages | undefined;
   readonly log: Logger;
   /** Time a client has for sending all of a request that is no stream, in milliseconds. Default FIXED.rpcMs. */
   readonly bodyMs?: number;
@@ -22,13 +25,14 @@ export interface HttpHandlerOptions {
  * process, when a request's URL cannot be parsed, and reports broken connections on the console.
  */
 export function createHttpHandler(options: HttpHandlerOptions): (request: HttpRequest, response: HttpResponse) => void {
-  const { rules, log, bodyMs = FIXED.rpcMs } = options;
+  const { rules, pages, log, bodyMs = FIXED.rpcMs } = options;
   const handlers = new Map(options.router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
     const refusal = refuse(request, rules);
     if (refusal) return answerRefusal(response, refusal);
-    const handler = handlers.get(request.url?.split("?", 1)[0] ?? "");
-    if (!handler) return answerNotFound(response);
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const handler = handlers.get(path);
+    if (!handler) return pages?.(path, request, response) ? undefined : answerNotFound(response);
     if (!streamsRequests(handler)) limitBody(request, response, bodyMs);
     dropEndlessTimeouts(request);
     serve(handler, request, response).catch((error: unknown) => {

@@ -11,6 +11,7 @@ import { requireScope } from "../../auth.ts";
 import { RoomError } from "../../errors.ts";
 import { FIXED } from "../../limits.ts";
 import type { Logger } from "../../log.ts";
+import type { Span, Tracer } from "../../tracing.ts";
 import { linkSignals, raced, untilAborted } from "./cancellation.ts";
 import { completeDetails, toConnectError } from "./connect-errors.ts";
 import { type Credentials, callerKey } from "./credentials.ts";
@@ -26,12 +27,19 @@ export interface CallObserver {
 export interface CallOptions {
   readonly credentials: Credentials;
   readonly observer: CallObserver;
+  /** Default: calls are not traced. */
+  readonly tracer?: Tracer | undefined;
   readonly log: Logger;
   /** Aborts when the process stops: streams end at once, so that their callers go elsewhere; other calls may finish. */
   readonly stopping: AbortSignal;
   /** Deadline of calls that are not live streams; a caller may only ask for less. Default FIXED.rpcMs. */
   readonly deadlineMs?: number;
 }
+
+/** What a call is traced as; undefined when it is not. */
+export const spanKey: ContextKey<Span | undefined> = createContextKey<Span | undefined>(undefined, {
+  description: "span",
+});
 
 /** Where a call is remembered from its first interceptor to its end. */
 interface Call {
@@ -68,20 +76,32 @@ export function createInterceptors(options: CallOptions): Interceptor[] {
  * The framework aborts a call's signal once the call is over, however it ended, with the error if there is one and before
  * that is written. So this sees also what ends before any interceptor, such as a request that cannot be decoded.
  */
-function observe(context: HandlerContext, { observer, log }: CallOptions): void {
+function observe(context: HandlerContext, { observer, tracer, log }: CallOptions): void {
   const call: Call = { succeeded: false };
   context.values.set(callKey, call);
   const method = methodName(context.method);
   const started = performance.now();
+  const span = tracer && beginSpan(tracer, context);
+  if (span) context.values.set(spanKey, span);
   const end = () => {
     const { reason } = context.signal;
     if (reason instanceof ConnectError) completeDetails(reason);
     const code = codeOf(call, reason);
+    span?.end(code === "ok" ? undefined : code);
     const seconds = (performance.now() - started) / 1_000;
     observer.onCall(method, code, seconds);
     log.debug({ method, code, seconds, caller: context.values.get(callerKey).name }, "rpc");
   };
   context.signal.addEventListener("abort", end, { once: true });
+}
+
+/** Streams that live as long as their caller wants are no spans: what is done on them begins traces of its own. */
+function beginSpan(tracer: Tracer, { method, requestHeader }: HandlerContext): Span | undefined {
+  if (ruleOf(method).live) return undefined;
+  const traceparent = requestHeader.get("traceparent");
+  const parent = traceparent === null ? undefined : { traceparent, tracestate: requestHeader.get("tracestate") ?? "" };
+  const attributes = { "rpc.system": "connect_rpc", "rpc.service": method.parent.typeName, "rpc.method": method.name };
+  return tracer.begin(methodName(method), { kind: "server", parent, attributes });
 }
 
 function codeOf(call: Call, reason: unknown): string {

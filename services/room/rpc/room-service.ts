@@ -22,11 +22,12 @@ import {
   parsedTarget,
   parsedUid,
 } from "./decode.ts";
+import { spanKey } from "./interceptors.ts";
 import { roomModeration } from "./room-moderation.ts";
 
 /** baccarat.v1.RoomService over the control plane. */
 export function roomService(controlPlane: ControlPlane): ServiceImpl<typeof RoomService> {
-  const { rooms, membership, messages, history, watches, publishStreams } = controlPlane;
+  const { rooms, membership, messages, history, snapshots, watches, publishStreams } = controlPlane;
   const { blocks } = controlPlane.direct;
   return {
     ...roomModeration(controlPlane),
@@ -47,8 +48,15 @@ export function roomService(controlPlane: ControlPlane): ServiceImpl<typeof Room
       await blocks.unblock(parsedUid(uid), parsedUid(blockedUid, "blocked_uid"), senderUid(values.get(callerKey)));
       return {};
     },
-    sendMessage: (request, { values }) => messages.send(values.get(callerKey), sendRequest(request)),
-    publishEvent: (request, { values }) => messages.publishEvent(values.get(callerKey), eventRequest(request)),
+    sendMessage: (request, { values }) =>
+      messages.send(values.get(callerKey), sendRequest(request), values.get(spanKey)),
+    publishEvent: (request, { values }) =>
+      messages.publishEvent(values.get(callerKey), eventRequest(request), values.get(spanKey)),
+    async getSnapshot({ roomId }) {
+      const { room } = rooms.access(parsedRoomId(roomId));
+      const [{ seq }, { events }] = await snapshots.asOf(room, () => history.recover(room, undefined, 0));
+      return { events, position: { epoch: history.epoch, seq: BigInt(seq) } };
+    },
     async listMessages(request) {
       const { items, ...page } = await history.listMessages(logRequest(request));
       return { ...page, messages: [...items] };
@@ -59,7 +67,8 @@ export function roomService(controlPlane: ControlPlane): ServiceImpl<typeof Room
     },
     async deleteMessage({ roomId, seq }, { values }) {
       const access = rooms.access(parsedRoomId(roomId));
-      return { event: await messages.delete(values.get(callerKey), access, parsedSeq(seq, "seq")) };
+      const span = values.get(spanKey);
+      return { event: await messages.delete(values.get(callerKey), access, parsedSeq(seq, "seq"), span) };
     },
     watchRoom({ target, after }, { signal }) {
       return watches.watch({ target: parsedTarget(target), after: parsedPosition(after, "after") }, signal);
@@ -96,8 +105,8 @@ function sendRequest({ roomId, toUid, uid, ...rest }: SendMessageRequest): SendR
   };
 }
 
-function eventRequest({ roomId, type, data, idempotencyKey }: PublishEventRequest): EventRequest {
-  return { room: parsedRoomId(roomId), type, dataJson: jsonText(data, "data"), idempotencyKey };
+function eventRequest({ roomId, data, ...rest }: PublishEventRequest): EventRequest {
+  return { ...rest, room: parsedRoomId(roomId), dataJson: jsonText(data, "data") };
 }
 
 function logRequest({ roomId, pageSize, pageToken, beforeSeq, afterSeq }: ListMessagesRequest | ListEventsRequest) {

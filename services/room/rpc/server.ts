@@ -1,6 +1,8 @@
 import { isLoopback, type RpcToken } from "../../config-values.ts";
 import { FIXED } from "../../limits.ts";
 import type { Logger } from "../../log.ts";
+import type { Tracer } from "../../tracing.ts";
+import { openConsole } from "./console.ts";
 import { Credentials } from "./credentials.ts";
 import { createHttpHandler } from "./http-handler.ts";
 import { type CallObserver, STOPPING } from "./interceptors.ts";
@@ -23,6 +25,10 @@ export interface RpcServerOptions {
   /** What grpc.health.v1.Health answers. */
   readonly ready: () => boolean;
   readonly observer: CallObserver;
+  /** Default: calls are not traced. */
+  readonly tracer?: Tracer | undefined;
+  /** Folder of the operators' console, served at /admin. Default: it is off. */
+  readonly consoleDir?: string | undefined;
   readonly log: Logger;
   /** Longest time of a call that is no live stream, in milliseconds. Default FIXED.rpcMs. */
   readonly deadlineMs?: number;
@@ -45,14 +51,15 @@ export interface RpcServer {
  * @throws Error when it would be open to a network; the system's error when it cannot listen.
  */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
-  const { host, port, observer, log, deadlineMs = FIXED.rpcMs, timings } = options;
+  const { host, port, observer, tracer, log, deadlineMs = FIXED.rpcMs, timings } = options;
   const credentials = new Credentials(options.tokens);
   if (credentials.open && !isLoopback(host)) throw new Error(`RPC on ${host} needs RPC_TOKENS`);
   const stopping = new AbortController();
-  const calls = { credentials, observer, log, stopping: stopping.signal, deadlineMs };
+  const calls = { credentials, observer, tracer, log, stopping: stopping.signal, deadlineMs };
   const onRequest = createHttpHandler({
     router: createRouter(options.routes, options.ready, calls),
     rules: { loopbackHostOnly: credentials.open, allowedOrigins: options.allowedOrigins },
+    pages: await openConsole(options.consoleDir),
     log,
     bodyMs: deadlineMs,
   });

@@ -16,6 +16,7 @@ import { rpcAdmin } from "./rpc-admin.ts";
 import { rpcMessages } from "./rpc-messages.ts";
 import { rpcProtocols } from "./rpc-protocols.ts";
 import { rpcRooms } from "./rpc-rooms.ts";
+import { snapshots } from "./snapshots.ts";
 
 /** Every scenario that asks nothing special of its topology: run unchanged on one process and on a cluster. */
 export function everyScenario(topology: Topology): void {
@@ -23,5 +24,5 @@ export function everyScenario(topology: Topology): void {
     scenarios(topology);
   }
   for (const scenarios of [badInput, rpcRooms, rpcMessages, rpcAdmin, rpcProtocols, moderation]) scenarios(topology);
-  for (const scenarios of [crowdedRoom, order]) scenarios(topology);
+  for (const scenarios of [snapshots, crowdedRoom, order]) scenarios(topology);
 }

@@ -51,6 +51,22 @@ export function moderation(topology: Topology): void {
       expect(seqsSeen(bob, room_id)).not.toContain(seq);
     });
 
+    it("takes a guest back its session: gone within a second, and no way back as who it was", async () => {
+      await using crowd = new Crowd(topology);
+      const room_id = newRoom("revoke");
+      const [ann, bob] = [await crowd.join(room_id), await crowd.join(room_id)];
+      const { session } = bob.welcome;
+      await rpc().call("AdminService/RevokeTokens", { uid: bob.uid, reason: "bot" });
+      expect((await bob.closing(DECISION_MS)).code).toBe(4501);
+      await ann.next("member_left", (member) => member.uid === bob.uid, { withinMs: DECISION_MS });
+      for (let edge = 0; edge < topology.edges.length; edge++) {
+        const frame = await crowd.open({ edge });
+        expect((await frame.refused("login", { session })).code).toBe("unauthenticated");
+        const entry = await crowd.connect({ edge, protocols: ["baccarat.v1.json", `session.${session}`] });
+        expect(entry.uid).not.toBe(bob.uid);
+      }
+    });
+
     it("lets back in who was unbanned, and says who is banned", async () => {
       await using crowd = new Crowd(topology);
       const room_id = newRoom("unban");
@@ -109,7 +125,8 @@ export function moderation(topology: Topology): void {
       const { seq } = await ann.say(room_id, "quiet now");
       await bob.next("new_message", (message) => message.seq === seq);
       const again = await crowd.resume(bob.welcome.session);
-      await again.request("join_room", { room_id });
+      const told = { muted: true, muted_until: expect.stringMatching(/Z$/) };
+      expect(await again.request("join_room", { room_id })).toMatchObject(told);
       expect((await again.refused("send_message", { room_id, message: "x" })).code).toBe("muted");
       const spoken = await rpc().fails("RoomService/SendMessage", { room_id, uid: bob.uid, message: "x" });
       expect(spoken).toMatchObject({ status: 403, reason: "ERROR_REASON_MUTED" });
@@ -140,6 +157,8 @@ export function moderation(topology: Topology): void {
       await update(room_id, { slow_mode_ms: 60_000 }, "frozen,slowModeMs");
       for (const client of [ann, bob]) {
         await client.next("room_updated", (settings) => !settings.frozen, { withinMs: DECISION_MS });
+        const { settings } = await client.request("join_room", { room_id });
+        expect(settings).toMatchObject({ title: "Closed", frozen: false, slow_mode_ms: 60_000 });
         await client.say(room_id, "one");
         const refused = await client.refused("send_message", { room_id, message: "two" });
         expect(refused).toMatchObject({ code: "rate_limited", retryable: true });

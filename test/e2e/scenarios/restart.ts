@@ -59,7 +59,7 @@ export function restart(topology: Topology): void {
       expect(across.events.map((event) => event.payload.seq)).toEqual([...seqs.slice(-2), after.seq]);
     });
 
-    it("keeps a guest's identity, a room's settings and a retry's key across kill -9", async () => {
+    it("keeps a guest's identity, a room's settings and snapshot, and a retry's key across kill -9", async () => {
       await using crowd = new Crowd(topology);
       const room = newRoom("kept");
       await new RpcClient(topology.rpcs[0] ?? "").call("RoomService/CreateRoom", {
@@ -67,11 +67,16 @@ export function restart(topology: Topology): void {
       });
       const ann = await crowd.join(room, { edge: 0, query: { room_id: "", username: "Ann" } });
       const first = await ann.say(room, "hello", { client_msg_id: "key" });
+      const state = { room_id: room, type: "table.state", snapshot_key: "shoe" };
+      for (const data of [1, 2]) {
+        await new RpcClient(topology.rpcs[0] ?? "").call("RoomService/PublishEvent", { ...state, data });
+      }
       await topology.killEdge(0);
       await topology.startEdge(0);
       const back = await crowd.resume(ann.welcome.session, { edge: 0 });
       expect(back.welcome).toMatchObject({ uid: ann.uid, username: "Ann" });
-      await back.request("join_room", { room_id: room });
+      const { snapshot } = await back.request("join_room", { room_id: room });
+      expect(snapshot).toMatchObject([{ type: "table.state", payload: { snapshot_key: "shoe", data: 2 } }]);
       expect(await back.say(room, "hello", { client_msg_id: "key" })).toMatchObject({
         seq: first.seq,
         duplicate: true,

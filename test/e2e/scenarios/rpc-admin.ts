@@ -56,6 +56,42 @@ export function rpcAdmin(topology: Topology): void {
       ]);
     });
 
+    it("deletes what a user wrote, everywhere, page by page, and members hear of it", async () => {
+      await using crowd = new Crowd(topology);
+      const rooms = [newRoom("erase"), newRoom("erase")] as const;
+      const [eve, bob] = [await crowd.join(rooms[0]), await crowd.join(rooms[0])];
+      for (const client of [eve, bob]) await client.request("join_room", { room_id: rooms[1] });
+      const words: number[] = [];
+      for (const room of rooms) for (const text of ["one", "two"]) words.push((await eve.say(room, text)).seq);
+      const kept = await bob.say(rooms[0], "mine");
+      let deleted = 0;
+      let page_token = "";
+      do {
+        const page = await rpc().call<{ deleted: number; next_page_token: string }>("AdminService/DeleteUserMessages", {
+          uid: eve.uid,
+          page_size: 3,
+          page_token,
+        });
+        deleted += page.deleted;
+        page_token = page.next_page_token;
+      } while (page_token !== "");
+      expect(deleted).toBe(4);
+      const told: number[] = [];
+      for (const _ of words) told.push((await bob.next("message_deleted")).payload.deleted_seq);
+      expect(told.sort((a, b) => a - b)).toEqual(words);
+      const { messages } = await rpc().call<{ messages: { seq: string }[] }>("RoomService/ListMessages", {
+        room_id: rooms[0],
+      });
+      expect(messages.map(({ seq }) => Number(seq))).toEqual([kept.seq]);
+      const { events } = await rpc().call<{ events: { action: string }[] }>("AdminService/ListAuditEvents", {
+        uid: eve.uid,
+      });
+      expect(events.map(({ action }) => action)).toEqual([
+        "AUDIT_ACTION_DELETE_USER_MESSAGES",
+        "AUDIT_ACTION_DELETE_USER_MESSAGES",
+      ]);
+    });
+
     it("disconnects a user with 4503 within a second, and nobody else", async () => {
       await using crowd = new Crowd(topology);
       const room = newRoom("disconnect");

@@ -68,6 +68,7 @@ const WRONG: readonly (readonly [name: string, body: string | Uint8Array, header
     ["an unknown compression", "{}", { "content-encoding": "snappy" }, 501],
     ["gzip that is none", "{}", { "content-encoding": "gzip" }, 400],
     ["1 MiB and a byte", `{"x":"${"x".repeat(FIXED.rpcBytes - 7)}"}`, {}, 429],
+    ["headers of 64 KiB", "{}", { "x-padding": "x".repeat(65_536) }, 431],
     ["a gzip bomb", gzipSync(Buffer.alloc(64 * FIXED.rpcBytes, "a")), { "content-encoding": "gzip" }, 429],
   ];
 
@@ -172,6 +173,10 @@ describe("bad RPCs", () => {
       const { status, body } = await rpc.post(method, request);
       expect(status, `${method}: ${body.message}`).toBe(200);
     }
+    const padded = (padding: number) => ({ room_id: "a", unknown: "x".repeat(padding) });
+    const mebibyte = padded(FIXED.rpcBytes - JSON.stringify(padded(0)).length);
+    expect(JSON.stringify(mebibyte)).toHaveLength(FIXED.rpcBytes);
+    expect((await rpc.post("RoomService/GetRoom", mebibyte)).status).toBe(200);
   });
 
   it("what is not known is 404, and what changes something is no GET", async () => {

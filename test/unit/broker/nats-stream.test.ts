@@ -1,6 +1,8 @@
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
+import { bumpEpoch } from "../../../broker/epoch.ts";
 import { EPOCH_KEY, isSameCreation } from "../../../broker/nats-epoch.ts";
+import { parseConfig } from "../../../services/config.ts";
 import { room, say, seqsOf } from "../../contract/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { GENEROUS, useNats } from "../../support/nats-fixture.ts";
@@ -135,9 +137,27 @@ describe("streams", () => {
         return !health.ok && health.reason.includes("created anew") && health.reason;
       });
       expect(reason).toContain("restart this process");
+      expect(broker.health()).toMatchObject({ final: true });
       await expect(say(broker, LOBBY, "into the wrong log")).rejects.toMatchObject({ reason: "unavailable" });
       const again = await nats.open();
       expect((await again.history(LOBBY, { limit: 10 })).events).toEqual([]);
+    });
+
+    it("have another epoch when an operator says so, which those that run notice", async () => {
+      const broker = await nats.open();
+      const [prefix = ""] = nats.names.allLog.split(".");
+      const parsed = parseConfig({ NATS_URL: nats.servers.urls.join(","), NATS_PREFIX: prefix }, "room");
+      if (!parsed.ok) throw new Error(parsed.mistakes.join());
+      const { before, after } = await bumpEpoch({ config: parsed.config, log: nats.log });
+      expect(before).toBe(broker.epoch);
+      expect((await nats.open()).epoch).toBe(after);
+      await eventually("the epoch to be noticed", () => !broker.health().ok);
+      expect(broker.health()).toEqual({
+        ok: false,
+        reason: "the log has another epoch by now: positions mean nothing any more, restart this process",
+        final: true,
+      });
+      await expect(say(broker, LOBBY, "into the wrong log")).rejects.toMatchObject({ reason: "unavailable" });
     });
 
     it("are refused while the record of the epoch cannot be read", async () => {

@@ -17,7 +17,7 @@ const program = (onRequest: string): string => `
   const reads = (values) => values.map((value) => ({ ok: true, value }));
   const fail = ({ series }) => post({ kind: "answer", written: { ok: false, reason: "series " + series }, reads: [] });
   const answer = (request, values) => {
-    const events = request.events.map(() => ({ seq: ++seq, prevSeq: seq - 1, duplicate: false }));
+    const events = new Float64Array(request.events.rooms.flatMap(() => [++seq, seq - 1, 0]));
     const written = { ok: true, value: { events, control: [] } };
     post({ kind: "answer", written, reads: reads(values ?? request.reads.map(() => seq)) });
   };

@@ -18,6 +18,7 @@ const ANN: Identity = {
   session: "",
   sessionHash: "",
   provisional: false,
+  proof: { tokenId: "", issuedAtMs: 0 },
   token: undefined,
 };
 

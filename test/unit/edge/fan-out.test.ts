@@ -1,9 +1,11 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { FanOut, type Flushable } from "../../../edge/fan-out.ts";
+import { FanOut, type FlushableRoom } from "../../../edge/fan-out.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /** Something with so many writes to make. */
-class Work implements Flushable {
+class Work implements FlushableRoom {
+  holdMs = 0;
   left: number;
   readonly slices: number[] = [];
   readonly #name: string;
@@ -54,10 +56,36 @@ describe("fan-out", () => {
     expect(order).toEqual(["huge", "reply", "small", "huge", "huge"]);
   });
 
+  it("holds a room that waits for more, until that came or the time is over", async () => {
+    const fanOut = new FanOut();
+    const [waits, late, other] = [new Work("waits", 1), new Work("late", 1), new Work("other", 1)];
+    waits.holdMs = 60_000;
+    late.holdMs = 1;
+    for (const room of [waits, late, other]) fanOut.room(room);
+    await turn();
+    await turn();
+    expect([waits.slices, other.slices]).toEqual([[], [1]]);
+    fanOut.release(other);
+    fanOut.release(waits);
+    await turn();
+    await turn();
+    expect([waits.slices, other.slices]).toEqual([[1], [1]]);
+    await eventually("the time to be over", () => late.slices.length === 1);
+    fanOut.room(waits);
+    await turn();
+    await turn();
+    fanOut.close();
+    fanOut.release(waits);
+    await turn();
+    await turn();
+    expect(waits.slices).toEqual([1]);
+  });
+
   it("says when several rooms are written in one turn, and calls back afterwards", async () => {
     const fanOut = new FanOut();
     const corking: boolean[] = [];
     const probe = () => ({
+      holdMs: 0,
       flush: () => {
         corking.push(fanOut.corking);
         return { writes: 1, done: true };

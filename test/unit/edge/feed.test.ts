@@ -29,7 +29,7 @@ function openFeed(
     ring: new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } }),
     reads: new Limiter(4),
     listener: {
-      onEvent: (_json, seq) => heard.seqs.push(seq),
+      onEvent: (_json, { seq }) => heard.seqs.push(seq),
       onSignal: () => undefined,
       onReset: (seq, reason) => heard.resets.push(`${reason} ${seq}`),
     },

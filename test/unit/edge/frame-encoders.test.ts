@@ -1,12 +1,4 @@
-import {
-  create,
-  type DescMessage,
-  equals,
-  fromJson,
-  type JsonValue,
-  type MessageInitShape,
-  toJson,
-} from "@bufbuild/protobuf";
+import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -28,14 +20,15 @@ import {
   encodeStoredAck,
   encodeTyping,
   encodeWelcome,
-  textFrame,
 } from "../../../edge/frame-encoders.ts";
 import { MemberSchema } from "../../../gen/baccarat/v1/client_pb.ts";
 import { EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
 import * as frames from "../../../gen/baccarat/v1/frames_pb.ts";
+import { RoomSchema } from "../../../gen/baccarat/v1/room_pb.ts";
 import { frameCode, REASONS, type Reason, RoomError } from "../../../services/errors.ts";
 import { parseRoomId } from "../../../services/ids.ts";
 import { DEFAULT_LIMITS } from "../../../services/limits.ts";
+import { expectFrame } from "./expect-frame.ts";
 
 /** Text as users write it, with what JSON, HTML and UTF-8 stumble over. */
 const text = fc.oneof(
@@ -50,6 +43,15 @@ const profile = fc.record({ uid: text, username: text, avatarId: text });
 const member = fc.record({ uid: text, username: text, avatarId: text, joinTime: time });
 const room = fc.stringMatching(/^[A-Za-z0-9_.@-]{1,64}$/).map((value) => parseRoomId(value) ?? failRoom(value));
 const epoch = fc.stringMatching(/^[a-z0-9]{1,12}$/);
+const settings = fc.record({
+  roomId: room,
+  title: text,
+  frozen: fc.boolean(),
+  slowModeMs: fc.nat(),
+  private: fc.boolean(),
+  capacity: fc.nat(),
+  metadata: fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), text, { maxKeys: 2 }),
+});
 
 const messageEvent = fc.record({
   uid: text,
@@ -89,9 +91,10 @@ describe("every encoder equals the Protobuf JSON mapping", () => {
 
   it("custom events, with the service's JSON as it is", () => {
     const data = fc.jsonValue({ stringUnit: "binary" }).filter((value) => !JSON.stringify(value).includes("__proto__"));
-    check(fc.record({ room, seq, prevSeq: seq, sent: time, data }), ({ data, ...place }) => {
+    const snapshotKey = fc.stringMatching(/^[A-Za-z0-9_.-]{0,8}$/);
+    check(fc.record({ room, seq, prevSeq: seq, sent: time, data, snapshotKey }), ({ data, snapshotKey, ...place }) => {
       const dataJson = JSON.stringify(data);
-      const value = { type: "table.result", dataJson, byUid: "service:dealer" };
+      const value = { type: "table.result", dataJson, byUid: "service:dealer", snapshotKey };
       const json = encodeEvent(storedEvent(place, { case: "customEvent", value }), "e");
       const parsed = JSON.parse(json);
       expect(json).toContain(dataJson);
@@ -99,6 +102,7 @@ describe("every encoder equals the Protobuf JSON mapping", () => {
       expectFrame(json, "table.result", undefined, frames.CustomEventPayloadSchema, {
         ...positionOf(place),
         sent: place.sent,
+        snapshotKey,
         data: fromJson(frames.CustomEventPayloadSchema, { data: JSON.parse(dataJson) }).data ?? fail("no data"),
       });
     });
@@ -146,19 +150,28 @@ describe("every encoder equals the Protobuf JSON mapping", () => {
       events,
       recovered: fc.boolean(),
       reason: text,
+      standing: fc.record(
+        { settings, moderator: fc.boolean(), muted: fc.boolean(), mutedUntil: time },
+        { requiredKeys: [] },
+      ),
       id,
     });
-    check(given, ({ room, epoch, events, recovered, id, ...joined }) => {
+    check(given, ({ room, epoch, events, recovered, id, standing, ...joined }) => {
       const encoded = events.map((one) => encodeEvent(storedEvent(one, { case: "message", value: one.value }), epoch));
       const inMapping = encoded.map((one) => fromJson(frames.EventFrameSchema, JSON.parse(one)));
-      const json = encodeRoomJoined({ ...joined, room, epoch, recovered, events: encoded }, id);
+      const { settings } = standing;
+      const told = { ...standing, settings: settings && create(RoomSchema, settings) };
+      const past = { events: encoded, snapshot: encoded.slice(1) };
+      const json = encodeRoomJoined({ ...joined, ...told, room, epoch, recovered, ...past }, id);
       expectFrame(json, "room_joined", id, frames.RoomJoinedPayloadSchema, {
         ...joined,
+        ...standing,
         roomId: room,
         epoch,
         seq: BigInt(joined.seq),
         recovered,
         events: inMapping,
+        snapshot: inMapping.slice(1),
       });
       const page = encodeHistory({ room, epoch, events: encoded, hasMore: recovered }, id);
       const expected = { roomId: room, epoch, events: inMapping, hasMore: recovered };
@@ -303,24 +316,6 @@ describe("encoders", () => {
   });
 });
 
-describe("textFrame", () => {
-  it.each([
-    [0, [0x81, 0]],
-    [125, [0x81, 125]],
-    [126, [0x81, 126, 0, 126]],
-    [65_535, [0x81, 126, 0xff, 0xff]],
-    [65_536, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]],
-  ])("writes %i bytes behind their header", (length, header) => {
-    const frame = textFrame("x".repeat(length));
-    expect([...frame.subarray(0, header.length)]).toEqual(header);
-    expect(frame.subarray(header.length).toString()).toBe("x".repeat(length));
-  });
-
-  it("counts bytes, not characters", () => {
-    expect([...textFrame("é🎉")]).toEqual([0x81, 6, ...Buffer.from("é🎉")]);
-  });
-});
-
 interface Place {
   readonly room: StoredEvent["room"];
   readonly seq: number;
@@ -340,42 +335,6 @@ function positionOf({ room, seq, prevSeq }: Omit<Place, "sent">) {
 
 function check<T>(arbitrary: fc.Arbitrary<T>, body: (given: T) => void): void {
   fc.assert(fc.property(arbitrary, body), { numRuns: 100 });
-}
-
-/** Holds a frame to its payload in two ways: the same JSON as the mapping writes, and the same message when read back. */
-function expectFrame<S extends DescMessage>(
-  json: string,
-  type: string,
-  id: string | undefined,
-  schema: S,
-  init: MessageInitShape<S>,
-): void {
-  const frame = JSON.parse(json);
-  const message = create(schema, init);
-  const written = toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit: true });
-  expect(frame.type).toBe(type);
-  expect(frame.id).toBe(id);
-  expect(frame.payload).toEqual(withAdditions(written));
-  const read = fromJson(schema, frame.payload);
-  expect(equals(schema, read, message)).toBe(true);
-}
-
-const SEQS = new Set(["seq", "prev_seq", "deleted_seq"]);
-const ABSENT_WHEN_EMPTY = new Set(["from", "image_url", "to_uid", "client_msg_id", "avatar_id", "reason"]);
-const TIMES = new Set(["sent", "time", "join_time", "token_expires_at"]);
-
-/** What the protocol adds to the mapping, and milliseconds, which the mapping leaves out when they are 0. */
-function withAdditions(json: JsonValue): unknown {
-  if (Array.isArray(json)) return json.map(withAdditions);
-  if (typeof json !== "object" || json === null) return json;
-  const entries = Object.entries(json).filter(([name, value]) => !(ABSENT_WHEN_EMPTY.has(name) && value === ""));
-  return Object.fromEntries(
-    entries.map(([name, value]) => {
-      if (name === "data" || name === "payload") return [name, value];
-      if (SEQS.has(name)) return [name, Number(value)];
-      return [name, TIMES.has(name) ? new Date(String(value)).toISOString() : withAdditions(value)];
-    }),
-  );
 }
 
 function roomOf(value: string): StoredEvent["room"] {

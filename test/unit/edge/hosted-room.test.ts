@@ -168,6 +168,24 @@ describe("a hosted room", () => {
     for (let index = 0; index < 2_500; index++) expect(heard.get(index)).toBe(index < 500 ? 1 : 2);
   });
 
+  it("waits for events that are under way, by half of what writing costs, and no longer than until they came", async () => {
+    const { room, fanOut } = await openRoom();
+    const { outbox } = await outboxOf(fanOut);
+    const released: unknown[] = [];
+    fanOut.release = (one) => released.push(one);
+    for (let index = 0; index < 1_000; index++) room.admit(outbox, "u", GRANT, 10);
+    expect(room.holdMs).toBe(0);
+    room.publishing();
+    room.publishing();
+    expect(room.holdMs).toBeCloseTo(3.5);
+    for (let index = 0; index < 1_000; index++) room.admit(outbox, "u", GRANT, 10);
+    expect(room.holdMs).toBe(5);
+    room.published();
+    expect({ held: room.holdMs, released }).toEqual({ held: 5, released: [] });
+    room.published();
+    expect({ held: room.holdMs, released }).toEqual({ held: 0, released: [room] });
+  });
+
   it("writes once to a connection in several rooms", async () => {
     const fanOut = new FanOut();
     const rooms = await Promise.all(["a", "b", "c"].map((id) => openRoom(fanOut, id)));

@@ -11,6 +11,7 @@ import { createLog, type Logger } from "../../../services/log.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { type ControlPlane, openControlPlane } from "../../../services/room/control-plane.ts";
 import { edgeTransport } from "../../../services/room/rpc/routes.ts";
+import type { Tracer } from "../../../services/tracing.ts";
 import { type ConnectOptions, TestClient } from "../../support/client.ts";
 import { room } from "./stored.ts";
 
@@ -24,11 +25,13 @@ export class InProcess implements AsyncDisposable {
   readonly #edges: Edge[] = [];
   readonly #clients: TestClient[] = [];
 
-  static async start(options: { readonly logLevel?: string } = {}): Promise<InProcess> {
+  static async start(options: { readonly logLevel?: string; readonly tracer?: Tracer } = {}): Promise<InProcess> {
     const log = createLog({ level: options.logLevel ?? process.env.LOG_LEVEL ?? "silent" });
     const directory = await mkdtemp(join(tmpdir(), "baccarat-edge-"));
     const broker = await openEmbeddedBroker({ dataDir: directory, retention: RETENTION, log });
-    const controlPlane = await openControlPlane({ broker, limits: DEFAULT_LIMITS, roomCreation: "open", log });
+    const { tracer } = options;
+    const limits = DEFAULT_LIMITS;
+    const controlPlane = await openControlPlane({ broker, limits, roomCreation: "open", tracer, log });
     return new InProcess({ broker, controlPlane, log, directory });
   }
 

@@ -88,6 +88,13 @@ describe("the edge's listener", () => {
     expect(text).toContain('baccarat_refused_total{status="503"} 1');
   });
 
+  it("refuses who comes when too many wait for their handshake, and says when to come back", async () => {
+    await using listener = await startListener({ maxUpgradesWaiting: 0 });
+    const answer = await sendRaw(listener.port, upgradeRequest());
+    expect(answer).toMatchObject({ status: 503, body: "too many clients connect at the moment\n" });
+    expect(answer.headers.get("retry-after")).toBe("1");
+  });
+
   it("takes the address from a trusted proxy only", async () => {
     await using listener = await startListener();
     await open(listener, "203.0.113.1");

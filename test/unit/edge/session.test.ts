@@ -32,6 +32,14 @@ describe("SessionSigner", () => {
     expect(clocked.verify(secret)).toBeUndefined();
   });
 
+  it("remembers when the session began, however often a secret is issued for it", () => {
+    let now = 1_000_000;
+    const clocked = new SessionSigner({ key, now: () => now });
+    const guest = { ...newGuest(), beganAtMs: 500 };
+    now += 60_000;
+    expect(clocked.verify(clocked.issue(clocked.verify(clocked.issue(guest)) ?? newGuest()))?.beganAtMs).toBe(500);
+  });
+
   it("refuses a secret of another key", () => {
     expect(new SessionSigner({ key: randomBytes(32) }).verify(signer.issue(newGuest()))).toBeUndefined();
   });

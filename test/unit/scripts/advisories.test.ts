@@ -34,6 +34,15 @@ describe("versions with known weaknesses", () => {
     for (const [, version = ""] of images) expect(isAtLeast(version, NATS_SERVER), version).toBe(true);
   });
 
+  it("are not opened up by what the deployment's nats-server listens to, and who it lets in", () => {
+    const config = readFileSync(join(ROOT, "deploy/nats/nats.conf"), "utf8").replace(/#.*$/gm, "");
+    for (const option of ["websocket", "mqtt", "leafnodes", "gateway", "no_auth_user", "accounts", "system_account"]) {
+      expect(config).not.toMatch(new RegExp(`^\\s*${option}\\b`, "m"));
+    }
+    expect(config).toMatch(/^authorization \{/m);
+    expect(config).toMatch(/^ {2}authorization \{ user: routes/m);
+  });
+
   it("are compared number by number", () => {
     expect([isAtLeast("8.21.0", "8.21.0"), isAtLeast("8.9.9", "8.21.0"), isAtLeast("9.0.0", "8.21.0")]).toEqual([
       true,

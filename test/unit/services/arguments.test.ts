@@ -13,8 +13,9 @@ describe("parseArguments", () => {
     [["--check-config", "--role=edge"], { action: "check-config", role: "edge" }],
     [["--help", "--check-config"], { action: "help", role: "all" }],
     [["--print-config"], { action: "print-config", role: "all" }],
+    [["--config=a.env"], { action: "run", role: "all", config: "a.env" }],
     [["--demo"], { action: "run", role: "all", demo: true }],
-  ])("%j", (words, expected) => expect(parseArguments(words)).toEqual({ demo: false, ...expected }));
+  ])("%j", (words, expected) => expect(parseArguments(words)).toEqual({ demo: false, config: undefined, ...expected }));
 
   it.each([
     [["--role=master"], "all, edge, room"],
@@ -25,6 +26,8 @@ describe("parseArguments", () => {
     [["--help=yes"], "--help"],
     [["--demo", "--role=edge"], "--demo"],
     [["--demo=yes"], "--demo"],
+    [["--config="], "--config"],
+    [["--config"], "--config"],
   ])("refuses %j", (words, expected) => expect(parseArguments(words)).toEqual(expect.stringContaining(expected)));
 
   it("says what is wrong in one line, whatever the words", () => {

@@ -19,6 +19,7 @@ describe("control keys", () => {
           expect(parseControlKey(controlKeys[kind](room, uid))).toEqual({ kind, room, uid });
         }
         expect(parseControlKey(controlKeys.audit(clientId))).toEqual({ kind: "audit", id: clientId });
+        expect(parseControlKey(controlKeys.snapshot(room, clientId))).toEqual({ kind: "snapshot", room, key: clientId });
         const entry = { kind: "entry", room, uid, incarnation, clientId };
         expect(parseControlKey(controlKeys.entry(room, uid, incarnation, clientId))).toEqual(entry);
         expect(parseControlKey(controlKeys.client(incarnation, clientId))).toEqual({
@@ -29,7 +30,7 @@ describe("control keys", () => {
         expect(parseControlKey(controlKeys.revokedUser(uid))).toEqual({ kind: "revoked", subject: { uid } });
         const byId = { kind: "revoked", subject: { tokenId: clientId } };
         expect(parseControlKey(controlKeys.revokedToken(clientId))).toEqual(byId);
-        for (const kind of ["lease", "fence", "drain", "attachment"] as const) {
+        for (const kind of ["lease", "traffic", "fence", "drain", "attachment"] as const) {
           expect(parseControlKey(controlKeys[kind](incarnation))).toEqual({ kind, incarnation });
         }
       }),
@@ -47,6 +48,7 @@ describe("control keys", () => {
   it("of other kinds are not for the fold", () => {
     expect(parseControlKey(controlKeys.notice)).toEqual({ kind: "notice" });
     expect(parseControlKey(controlKeys.sessionSecret)).toBeUndefined();
+    expect(parseControlKey(controlKeys.snapshotCheckpoint)).toBeUndefined();
     for (const key of [
       "",
       ".",

@@ -36,6 +36,7 @@ describe("REASONS", () => {
     ["too_old", Code.OutOfRange, false, undefined],
     ["unknown_position", Code.OutOfRange, false, undefined],
     ["slow_consumer", Code.ResourceExhausted, true, undefined],
+    ["snapshot_full", Code.ResourceExhausted, false, undefined],
   ])("%s", (reason, rpc, retryable, close) => {
     expect(REASONS[reason]).toEqual(close === undefined ? { rpc, retryable } : { rpc, retryable, close });
     expect(new RoomError(reason, "text").retryable).toBe(retryable);

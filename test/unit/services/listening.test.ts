@@ -24,6 +24,15 @@ describe("describeListening", () => {
     });
   });
 
+  it("tells of the console where it is on: with tokens, or by ADMIN_CONSOLE", () => {
+    const shown = (env: Environment) => describeListening(config(env), { edge: 1, rpc: 2, ops: 3 }, "").console;
+    const RPC_TOKENS = "ops:admin:a-secret-of-thirty-two-bytes-or-more";
+    expect(shown({})).toBeUndefined();
+    expect(shown({ RPC_TOKENS })).toBe("http://127.0.0.1:2/admin");
+    expect(shown({ ADMIN_CONSOLE: "on" })).toBe("http://127.0.0.1:2/admin");
+    expect(shown({ RPC_TOKENS, ADMIN_CONSOLE: "off" })).toBeUndefined();
+  });
+
   it("tells of what a role runs, and no credentials", () => {
     const nats = ["nats://a:4222", "nats://b:4222"];
     expect(describeListening(config(CLUSTER, "edge"), { edge: 1, rpc: undefined, ops: 2 }, "")).toEqual({

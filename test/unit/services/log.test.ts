@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RoomError } from "../../../services/errors.ts";
 import { createLog, type Logger } from "../../../services/log.ts";
+import { eventually } from "../../support/eventually.ts";
 
 function capture(options: { level?: string; pretty?: boolean } = {}): { log: Logger; lines: string[] } {
   const lines: string[] = [];
@@ -47,6 +48,21 @@ describe("createLog for machines", () => {
     expect(entry.err.stack).toContain("caused by: Error: ECONNREFUSED");
   });
 
+  it("gives every error a correlation id, the one its caller was told where there was a caller", () => {
+    const { log, lines } = capture();
+    log.error("the listener failed");
+    log.error({ err: new Error("x"), correlationId: "told" }, "a frame failed");
+    log.fatal({ err: new Error("x") }, "cannot start");
+    log.warn("slow");
+    const ids = lines.map((line) => (JSON.parse(line) as { correlationId?: string }).correlationId);
+    expect(ids).toEqual([
+      expect.stringMatching(/^[0-9a-f-]{36}$/),
+      "told",
+      expect.stringMatching(/^.{36}$/),
+      undefined,
+    ]);
+  });
+
   it("keeps hostile text within its line, and loses nothing of it", () => {
     const { log, lines } = capture();
     log.info({ username: HOSTILE }, HOSTILE);
@@ -88,5 +104,36 @@ describe("createLog for people", () => {
     expect(plain).not.toContain("\u001b");
     expect(text).not.toContain("\u001b[31mred");
     for (const line of plain.split("\n")) expect(line.startsWith("{")).toBe(false);
+  });
+});
+
+describe("a storm of lines", () => {
+  const read = (lines: readonly string[]) => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+
+  it("is cut short: the first of each text, and one line with the number of the rest", async () => {
+    const { log, lines } = capture({ level: "info" });
+    for (let client = 0; client < 50_000; client++) {
+      log.info({ client }, "connection opened");
+      if (client % 2 === 0) log.child({ part: "x" }).warn({ client }, "something odd");
+    }
+    log.info("something else");
+    const written = read(lines);
+    expect(written.filter(({ msg }) => msg === "connection opened").map(({ client }) => client)).toEqual(
+      Array.from({ length: 10 }, (_, index) => index),
+    );
+    expect(written.filter(({ msg }) => msg === "something odd")).toHaveLength(20);
+    expect(written.at(-1)).toMatchObject({ msg: "something else" });
+    await eventually("the summary", () => lines.length === 33);
+    expect(read(lines).slice(31)).toEqual([
+      expect.objectContaining({ level: "info", msg: "connection opened", suppressed: 49_990, role: "edge" }),
+      expect.objectContaining({ level: "warn", msg: "something odd", suppressed: 24_980, role: "edge" }),
+    ]);
+  });
+
+  it("counts nothing that no level would show, and never leaves out what is fatal", async () => {
+    const { log, lines } = capture({ level: "warn" });
+    for (let line = 0; line < 500; line++) log.info("quiet");
+    for (let line = 0; line < 500; line++) log.fatal("the end");
+    expect(lines).toHaveLength(500);
   });
 });

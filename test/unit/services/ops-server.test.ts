@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { Metrics } from "../../../services/metrics.ts";
@@ -82,6 +83,29 @@ describe("startOpsServer", () => {
     ["HEAD", "/readyz", 200],
   ])("%s %s: %i", async (method, path, status) => {
     expect((await fetch(`${await start()}${path}`, { method })).status).toBe(status);
+  });
+
+  it.each([
+    ["localhost", 200],
+    ["127.0.0.1:9090", 200],
+    ["[::1]:9090", 200],
+    ["rebound.evil.example", 421],
+    ["localhost.evil.example", 421],
+    ["127.0.0.1@evil.example", 421],
+  ])("answers to the name %j with %i", async (host, status) => {
+    for (const path of ["/metrics", "/readyz", "/livez"]) {
+      const asked = request(`${await start()}${path}`, { headers: { host } }).end();
+      const [response] = (await once(asked, "response")) as [IncomingMessage];
+      response.resume();
+      expect(response.statusCode).toBe(status);
+      await server?.close();
+    }
+  });
+
+  it("answers probes that name no host", async () => {
+    const socket = connect(Number(new URL(await start()).port), "127.0.0.1");
+    socket.write("GET /livez HTTP/1.0\r\n\r\n");
+    expect(Buffer.concat(await socket.toArray()).toString()).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it("closes with connections open", async () => {

@@ -180,7 +180,7 @@ describe("Publisher", () => {
 
   it("stores services' own events", async () => {
     const access = member();
-    const custom = { type: "table.result", dataJson: '{"winner":"banker"}', key: "r1" };
+    const custom = { type: "table.result", dataJson: '{"winner":"banker"}', snapshotKey: "", key: "r1" };
     const first = await publisher.publishEvent(DEALER, access, custom);
     const retry = await publisher.publishEvent(DEALER, access, custom);
     expect(retry).toMatchObject({ seq: first.seq, duplicate: true });
@@ -191,21 +191,34 @@ describe("Publisher", () => {
     });
   });
 
-  it.each<[string, { type?: string; dataJson?: string; key?: string }, string]>([
+  it("stores an event with its snapshot key, which tells retries apart", async () => {
+    const access = member();
+    const custom = { type: "table.result", dataJson: "1", snapshotKey: "result", key: "r1" };
+    const first = await publisher.publishEvent(DEALER, access, custom);
+    expect(await publisher.publishEvent(DEALER, access, custom)).toMatchObject({ seq: first.seq, duplicate: true });
+    const other = await publisher.publishEvent(DEALER, access, { ...custom, snapshotKey: "" });
+    expect(other.duplicate).toBe(false);
+    const bodies = (await stored(access)).map(({ event }) => event.body.value);
+    expect(bodies).toMatchObject([{ snapshotKey: "result" }, { snapshotKey: "" }]);
+  });
+
+  it.each<[string, { type?: string; dataJson?: string; snapshotKey?: string; key?: string }, string]>([
     ["a type of the server", { type: "new_message" }, "invalid_argument"],
     ["a type without end", { type: `a.${"b".repeat(63)}` }, "invalid_argument"],
     ["too much data", { dataJson: `"${"x".repeat(32 * 1_024 - 1)}"` }, "message_too_large"],
     ["too much data in bytes", { dataJson: `"${"é".repeat(16 * 1_024)}"` }, "message_too_large"],
     ["a key too long", { key: "x".repeat(65) }, "invalid_argument"],
+    ["a snapshot key too long", { snapshotKey: "x".repeat(65) }, "invalid_argument"],
+    ["a snapshot key of other characters", { snapshotKey: "a b" }, "invalid_argument"],
   ])("refuses an event of %s", (_, parts, reason) => {
-    const custom = { type: "table.result", dataJson: "{}", key: "", ...parts };
+    const custom = { type: "table.result", dataJson: "{}", snapshotKey: "", key: "", ...parts };
     const call = () => publisher.publishEvent(DEALER, member(), custom);
     expect(call).toThrow(expect.objectContaining({ reason }));
   });
 
   it("takes as much data as is allowed", async () => {
     const dataJson = `"${"x".repeat(32 * 1_024 - 2)}"`;
-    const published = await publisher.publishEvent(DEALER, member(), { type: "a.b", dataJson, key: "" });
+    const published = await publisher.publishEvent(DEALER, member(), { type: "a.b", dataJson, snapshotKey: "", key: "" });
     expect(published.seq).toBeGreaterThan(0);
   });
 

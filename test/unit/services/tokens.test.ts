@@ -1,7 +1,8 @@
+import { createHmac } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RoomError } from "../../../services/errors.ts";
 import { TokenVerifier } from "../../../services/tokens.ts";
 
@@ -70,6 +71,12 @@ describe("with a secret", () => {
     ["a negative expiry", { exp: -1 }, "unauthenticated: the token has expired"],
     ["an expiry that is a text", { exp: "soon" }, "unauthenticated: the token's exp is wrong"],
     ["a negative issue time", { iat: -5 }, "unauthenticated: the token's iat is wrong"],
+    ["issued 20 s from now, within the leeway", { iat: seconds(20) }, undefined],
+    [
+      "issued 40 s from now, out of a revocation's reach",
+      { iat: seconds(40) },
+      "unauthenticated: the token's iat is wrong",
+    ],
     ["an id that is a number", { jti: 5 }, "unauthenticated: the token's jti is wrong"],
     ["an empty id", { jti: "" }, "unauthenticated: the token's jti is wrong"],
     ["an id of 129 characters", { jti: "j".repeat(129) }, "unauthenticated: the token's jti is wrong"],
@@ -77,6 +84,8 @@ describe("with a secret", () => {
     ["an empty sub", { sub: "" }, "unauthenticated: the token's sub is no valid uid"],
     ["a sub of 65 characters", { sub: "u".repeat(65) }, "unauthenticated: the token's sub is no valid uid"],
     ["a sub with a wildcard", { sub: "a.*" }, "unauthenticated: the token's sub is no valid uid"],
+    ["a sub with a line end", { sub: "a\r\nb" }, "unauthenticated: the token's sub is no valid uid"],
+    ["a sub that is a number", { sub: 5 }, "unauthenticated: the token's sub is no valid uid"],
     ["a service's sub", { sub: "service|dealer" }, "unauthenticated: the token's sub is no valid uid"],
     ["a name of 65 characters", { name: "n".repeat(65) }, "unauthenticated: the token's name is wrong"],
     ["roles that are no list", { roles: "admin" }, "unauthenticated: the token's roles is wrong"],
@@ -121,6 +130,21 @@ describe("with a secret", () => {
     expect(await reasonOf(verifier.verify(await signed(new Uint8Array(32))))).toBe(
       "unauthenticated: the token is not valid",
     );
+  });
+
+  it.each([
+    ["an expiry beyond all numbers", '{"alg":"HS256"}', '"exp":1e999', "the token's exp is wrong"],
+    ["no time at all", '{"alg":"HS256"}', '"exp":null', "the token's exp is wrong"],
+    ["a list of times", '{"alg":"HS256"}', '"exp":[9999999999]', "the token's exp is wrong"],
+    ["alg None", '{"alg":"None"}', '"exp":9999999999', "the token is not valid"],
+    ["alg in small letters", '{"alg":"hs256"}', '"exp":9999999999', "the token is not valid"],
+    ["no alg", "{}", '"exp":9999999999', "the token is not valid"],
+    ["claims that are no object", '{"alg":"HS256"}', undefined, "the token is not valid"],
+  ])("refuses %s, however well it is signed", async (_, header, exp, reason) => {
+    const claims = exp === undefined ? "[]" : `{"sub":"ann","iss":"https://id.example","aud":"rooms",${exp}}`;
+    const body = [header, claims].map((part) => Buffer.from(part).toString("base64url")).join(".");
+    const signature = createHmac("sha256", SECRET).update(body).digest("base64url");
+    expect(await reasonOf(verifier.verify(`${body}.${signature}`))).toBe(`unauthenticated: ${reason}`);
   });
 
   it("refuses a token with an extension it must understand and does not", async () => {
@@ -181,6 +205,68 @@ describe("with the issuer's published keys", () => {
     await verifier.verify(await token());
     failing = true;
     expect((await verifier.verify(await token())).user.uid).toBe("ann");
+  });
+
+  describe("as time goes by", () => {
+    /** Keys are looked for again after 30 s when one is missing, and after 10 minutes in any case. */
+    const MISSING_MS = 31_000;
+    const OLD_MS = 601_000;
+    beforeEach(() => void vi.useFakeTimers({ toFake: ["Date", "performance"] }));
+    afterEach(() => void vi.useRealTimers());
+    const pass = (ms: number): void => void vi.advanceTimersByTime(ms);
+
+    it("finds a key that was added, and forgets one that was taken away", async () => {
+      const old = await addKey("ES256", "k1");
+      const verifier = new TokenVerifier({ key: { jwksUrl: url }, now });
+      await verifier.verify(await old());
+      keys.length = 0;
+      const young = await addKey("ES256", "k2");
+      pass(MISSING_MS);
+      expect((await verifier.verify(await young())).user.uid).toBe("ann");
+      expect(await reasonOf(verifier.verify(await old()))).toBe("unauthenticated: the token is not valid");
+      expect(fetched).toBe(2);
+    });
+
+    it("forgets a key that was taken away though nobody brings a new one", async () => {
+      const old = await addKey("ES256", "k1");
+      const verifier = new TokenVerifier({ key: { jwksUrl: url }, now });
+      await verifier.verify(await old());
+      keys.length = 0;
+      await addKey("ES256", "k2");
+      pass(OLD_MS);
+      expect(await reasonOf(verifier.verify(await old()))).toBe("unauthenticated: the token is not valid");
+    });
+
+    it("does not fetch for every token that names a key nobody has", async () => {
+      const token = await addKey("ES256", "k1");
+      const verifier = new TokenVerifier({ key: { jwksUrl: url }, now });
+      await verifier.verify(await token());
+      keys.length = 0;
+      const stranger = await addKey("ES256", "k9");
+      keys.length = 0;
+      for (let count = 0; count < 20; count++) {
+        expect(await reasonOf(verifier.verify(await stranger()))).toMatch(/^unauthenticated/);
+      }
+      expect(fetched).toBe(1);
+    });
+
+    it("goes on with the keys it has through an outage, hardly asks meanwhile, and is up to date after it", async () => {
+      const token = await addKey("ES256", "k1");
+      const verifier = new TokenVerifier({ key: { jwksUrl: url }, now });
+      await verifier.verify(await token());
+      failing = true;
+      const added = await addKey("ES256", "k2");
+      pass(OLD_MS);
+      for (let count = 0; count < 10; count++) {
+        expect((await verifier.verify(await token())).user.uid).toBe("ann");
+        // Whether this key is good nobody can say now, so its owner may come again.
+        expect(await reasonOf(verifier.verify(await added()))).toMatch(/^unavailable/);
+      }
+      expect(fetched).toBe(2);
+      failing = false;
+      pass(MISSING_MS);
+      expect((await verifier.verify(await added())).user.uid).toBe("ann");
+    });
   });
 
   it("says unavailable when it never had any keys", async () => {

@@ -29,6 +29,17 @@ describe("a timeline", () => {
     expect([timeline.hasOlder, timeline.oldestSeq]).toEqual([false, 3]);
   });
 
+  it("takes in the latest page behind what is there, or instead of it when there is a hole between them", () => {
+    const timeline = new Timeline();
+    timeline.addOlder([message(2, "b"), message(3, "c")], true);
+    expect(timeline.addLatest([message(3, "c"), message(5, "e")], true).map(({ seq }) => seq)).toEqual([5]);
+    expect(shown(timeline)).toEqual(["2 b", "3 c", "5 e"]);
+    expect(timeline.addLatest([message(8, "h"), message(9, "i")], true).map(({ seq }) => seq)).toEqual([8, 9]);
+    expect(shown(timeline)).toEqual(["8 h", "9 i"]);
+    expect(timeline.addLatest([message(1, "a"), message(9, "i"), message(12, "l")], false)).toHaveLength(2);
+    expect(shown(timeline)).toEqual(["1 a", "8 h", "9 i", "12 l"]);
+  });
+
   it("shows a deleted message as deleted, also when it comes after its deletion", () => {
     const timeline = new Timeline();
     timeline.add(message(1, "one"));

@@ -26,21 +26,18 @@ function drawn(letters: string): string[] {
 }
 
 describe("the bead plate", () => {
-  it("fills columns of six from the top, ties included", () => {
-    expect(beadPlate(outcomes("PBTPBTP")).map(({ column, row, winner }) => [column, row, winner])).toEqual([
-      [0, 0, "player"],
-      [0, 1, "banker"],
-      [0, 2, "tie"],
-      [0, 3, "player"],
-      [0, 4, "banker"],
-      [0, 5, "tie"],
-      [1, 0, "player"],
-    ]);
+  it("has every round in order, ties included", () => {
+    expect(beadPlate(outcomes("PBTPBTP"))).toEqual(["P", "B", "T", "P", "B", "T", "P"]);
   });
 
   it("keeps pairs", () => {
-    const [bead] = beadPlate([{ winner: "tie", player_pair: true, banker_pair: false }]);
-    expect(bead).toEqual({ column: 0, row: 0, winner: "tie", player_pair: true, banker_pair: false });
+    const pairs = [
+      [true, false],
+      [false, true],
+      [true, true],
+    ] as const;
+    const plate = beadPlate(pairs.map(([player_pair, banker_pair]) => ({ winner: "tie", player_pair, banker_pair })));
+    expect(plate).toEqual(["Tp", "Tb", "Tpb"]);
   });
 });
 

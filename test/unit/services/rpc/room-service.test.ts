@@ -131,6 +131,21 @@ describe("RoomService", () => {
     expect(asPercy.message).toMatchObject({ uid: "percy", username: "Percy" });
   });
 
+  it("counts what it stores, and not what callers got wrong", async () => {
+    const counted = async (): Promise<Record<string, number>> => {
+      const { text } = await rpc.metrics.render();
+      const rows = text.matchAll(/^baccarat_publishes_total\{outcome="(\w+)"\} (\d+)$/gm);
+      return Object.fromEntries([...rows].map(([, outcome, count]) => [outcome, Number(count)]));
+    };
+    const before = await counted();
+    const said = { room_id: "counted", message: "hello", idempotency_key: "once" };
+    for (const _ of ["first", "again"]) await call("SendMessage", said);
+    await call("PublishEvent", { room_id: "counted", type: "table.result", data: { a: 1 } });
+    await fails("SendMessage", { room_id: "counted", message: "" });
+    const added = Object.entries(await counted()).map(([outcome, count]) => [outcome, count - (before[outcome] ?? 0)]);
+    expect(Object.fromEntries(added)).toEqual({ ok: 2, duplicate: 1 });
+  });
+
   it("reads history in both directions, by POST and GET", async () => {
     for (const text of ["one", "two", "three", "four", "five"])
       await call("SendMessage", { room_id: "log", message: text });

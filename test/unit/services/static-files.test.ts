@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadStaticFiles, type StaticFiles } from "../../../edge/static-files.ts";
+import { loadStaticFiles, type StaticFiles } from "../../../services/static-files.ts";
 
 describe("loadStaticFiles", () => {
   let dir = "";
@@ -37,6 +37,16 @@ describe("loadStaticFiles", () => {
 
   it("gives files of different content different validators", () => {
     expect(new Set([...files.values()].map((file) => file.etag)).size).toBe(files.size);
+  });
+
+  it("writes into a page's empty meta elements what it is told, and into nothing else", async () => {
+    const page = (content: string): string => `<meta name="a-b" content="${content}" /><meta name="c" content="" />`;
+    await writeFile(join(dir, "meta.html"), page(""));
+    await writeFile(join(dir, "meta.js"), page(""));
+    const given = await loadStaticFiles(dir, { "a-b": "table-1", other: "x" });
+    expect(given.get("/meta")?.body.toString()).toBe(page("table-1"));
+    expect(given.get("/meta.js")?.body.toString()).toBe(page(""));
+    expect(given.get("/app.js")).toEqual(files.get("/app.js"));
   });
 
   it("says so when there is no such folder", async () => {

@@ -1,0 +1,23 @@
+import type { RoomPolicy } from "../gen/baccarat/v1/edge_service_pb.ts";
+import { OverloadPolicy } from "../gen/baccarat/v1/room_pb.ts";
+
+/** What the edge enforces for a room's members, as the control plane last said. */
+export interface Policy {
+  readonly frozen: boolean;
+  readonly slowModeMs: number;
+  /** True when members that are behind are not told who is typing and who comes and goes. */
+  readonly dropsEphemeral: boolean;
+  /** Least time between two events of one snapshot key, in milliseconds; 0: all are given. */
+  readonly conflationMs: number;
+}
+
+/** Reads a policy; undefined is that of a room without settings. */
+export function policyOf(policy: RoomPolicy | undefined): Policy {
+  const overload = policy?.overloadPolicy;
+  return {
+    frozen: policy?.frozen ?? false,
+    slowModeMs: policy?.slowModeMs ?? 0,
+    dropsEphemeral: overload === OverloadPolicy.DROP_EPHEMERAL,
+    conflationMs: overload === OverloadPolicy.LATEST_ONLY ? (policy?.conflationIntervalMs ?? 0) : 0,
+  };
+}

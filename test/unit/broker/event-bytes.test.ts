@@ -1,0 +1,49 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { assert as check, constantFrom, date, oneof, option, property, record, string } from "fast-check";
+import { describe, expect, it } from "vitest";
+import { eventBytes } from "../../../broker/event-bytes.ts";
+import { EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
+
+const text = oneof(
+  string({ unit: "grapheme", maxLength: 300 }),
+  constantFrom("", "x".repeat(127), "é".repeat(64), "x".repeat(20_000)),
+);
+const message = record({
+  uid: text,
+  username: text,
+  avatarId: text,
+  from: text,
+  message: text,
+  imageUrl: text,
+  toUid: text,
+  clientMsgId: text,
+});
+
+describe("an event's bytes", () => {
+  it("are those of the Protobuf library, whatever the message", () => {
+    const sent = option(date({ min: new Date(0), max: new Date(1e14), noInvalidDate: true }), { nil: undefined });
+    check(
+      property(record({ roomId: text, sent, value: message }), ({ roomId, sent: at, value }) => {
+        const body = { case: "message", value } as const;
+        const event = create(EventSchema, { roomId, ...(at && { sent: timestampFromMs(at.getTime()) }), body });
+        expect(Buffer.compare(eventBytes(event), toBinary(EventSchema, event))).toBe(0);
+      }),
+    );
+  });
+
+  it.each([
+    ["nothing", {}],
+    ["a deletion", { body: { case: "deletion", value: { deletedSeq: 7n, byUid: "ann" } } }],
+    [
+      "a service's event",
+      { body: { case: "customEvent", value: { type: "a.b", dataJson: "{}", byUid: "service:x" } } },
+    ],
+    ["a traced message", { trace: { traceparent: "00-1-2-01" }, body: { case: "message", value: { message: "hi" } } }],
+    ["a message as readers see it", { seq: 9n, body: { case: "message", value: { seq: 9n, message: "hi" } } }],
+    ["a message before 1970", { body: { case: "message", value: { message: "hi" } }, sent: timestampFromMs(-1) }],
+  ] as const)("are those of %s", (_, fields) => {
+    const event = create(EventSchema, { roomId: "r", sent: timestampFromMs(1_700_000_000_123), ...fields });
+    expect(Buffer.compare(eventBytes(event), toBinary(EventSchema, event))).toBe(0);
+  });
+});

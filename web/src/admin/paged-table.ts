@@ -1,0 +1,133 @@
+import { type Child, fill, h } from "../dom.ts";
+import { describeFailure } from "./failure.ts";
+import { failed, loading } from "./states.ts";
+import { poll } from "./view.ts";
+
+/** A column of a table. */
+export interface Column<Item> {
+  readonly title: string;
+  readonly cell: (item: Item) => Child;
+  /** `number` to the right, `wide` takes what is left, `extra` is left out on a phone, `actions` has buttons. */
+  readonly kind?: "number" | "wide" | "extra" | "actions";
+}
+
+/** A page of items, and where the next one begins; empty at the end. */
+export interface ItemPage<Item> {
+  readonly items: readonly Item[];
+  readonly nextPageToken: string;
+}
+
+/** What a table shows. */
+export interface PagedTableOptions<Item> {
+  /** What it is a table of: its name, and `Could not load …` when it cannot be had. */
+  readonly name: string;
+  readonly columns: readonly Column<Item>[];
+  readonly load: (pageToken: string) => Promise<ItemPage<Item>>;
+  /** What stands in place of a table without rows. */
+  readonly empty: () => HTMLElement;
+  readonly signal: AbortSignal;
+}
+
+/** How often a table of one page is read anew, in milliseconds. */
+const EVERY_MS = 4_000;
+
+/**
+ * A table that is read page by page, from the start, and anew every now and then as long as nobody asked for more than the
+ * first page. Reading it anew leaves what is there until the answer has come, and touches nothing when nothing changed.
+ */
+export class PagedTable<Item> {
+  readonly element = h("div", { class: "paged" });
+  readonly #options: PagedTableOptions<Item>;
+  readonly #rows = h("tbody", {});
+  readonly #more = h("div", { class: "paged-more" });
+  readonly #table: HTMLElement;
+  /** Only the latest reading counts. */
+  #reading = 0;
+  #pages = 0;
+  /** What the rows show, as text; undefined when there are none. */
+  #shown: string | undefined;
+
+  constructor(options: PagedTableOptions<Item>) {
+    this.#options = options;
+    const titles = options.columns.map(({ title, kind }) =>
+      h("th", { scope: "col", class: kind }, title === "" ? h("span", { class: "hidden" }, "Actions") : title),
+    );
+    this.#table = h(
+      "table",
+      {},
+      h("caption", { class: "hidden" }, options.name),
+      h("thead", {}, h("tr", {}, ...titles)),
+      this.#rows,
+    );
+    fill(this.element, loading());
+    poll(EVERY_MS, options.signal, async () => {
+      if (this.#pages <= 1 && this.element.getAttribute("aria-busy") !== "true") await this.reload();
+    });
+  }
+
+  /** Reads it from the beginning; never rejects. */
+  async reload(): Promise<void> {
+    await this.#read("", (items) => {
+      this.#pages = 1;
+      const shown = JSON.stringify(items, (_, value) => (typeof value === "bigint" ? String(value) : value));
+      // What is said of an empty table is about what was asked for, which may have changed.
+      if (shown === this.#shown && items.length > 0) return;
+      this.#shown = shown;
+      const focused = [...this.#rows.children].findIndex((row) => row.contains(document.activeElement));
+      fill(this.#rows);
+      this.#append(items);
+      fill(this.element, ...(items.length === 0 ? [this.#options.empty()] : [this.#table, this.#more]));
+      if (focused >= 0) this.#focus(focused);
+    });
+  }
+
+  async #read(pageToken: string, show: (items: readonly Item[]) => void): Promise<void> {
+    const reading = ++this.#reading;
+    const { load, name, signal } = this.#options;
+    this.element.setAttribute("aria-busy", "true");
+    try {
+      const { items, nextPageToken } = await load(pageToken);
+      if (reading !== this.#reading || signal.aborted) return;
+      show(items);
+      this.#offerMore(nextPageToken);
+    } catch (error) {
+      if (reading !== this.#reading || signal.aborted) return;
+      const what = `Could not load ${name.toLowerCase()}`;
+      const box = failed(what, describeFailure(error), () => void this.#read(pageToken, show));
+      if (pageToken === "") {
+        this.#shown = undefined;
+        fill(this.element, box);
+      } else fill(this.#more, box);
+    }
+    this.element.setAttribute("aria-busy", "false");
+  }
+
+  #offerMore(pageToken: string): void {
+    const more = (): void =>
+      void this.#read(pageToken, (items) => {
+        this.#pages++;
+        this.#shown = undefined;
+        this.#append(items);
+      });
+    const button = h("button", { class: "button", type: "button", onclick: more }, "Load more");
+    fill(this.#more, pageToken !== "" && button);
+  }
+
+  /** Whoever was at a row that was read anew, or is gone, goes on at the one in its place. */
+  #focus(at: number): void {
+    const row = this.#rows.children[Math.min(at, this.#rows.children.length - 1)];
+    const target = row?.querySelector<HTMLElement>("td.actions button") ?? row?.querySelector<HTMLElement>("a, button");
+    (target ?? this.element.closest<HTMLElement>("main"))?.focus();
+  }
+
+  #append(items: readonly Item[]): void {
+    const { columns } = this.#options;
+    const rows = items.map((item) =>
+      h("tr", {}, ...columns.map(({ cell, kind }) => h("td", { class: kind }, cell(item)))),
+    );
+    this.#rows.append(...rows);
+    // Whoever asked for more by keyboard goes on at the first of it.
+    if (document.activeElement?.closest(".paged-more") === this.#more)
+      rows[0]?.querySelector<HTMLElement>("a, button")?.focus();
+  }
+}
