@@ -12,6 +12,7 @@ import { runDealer } from "./examples/dealer/dealer.ts";
 import { EXIT_USAGE, parseArguments } from "./services/arguments.ts";
 import { type Config, EXIT_CONFIG, parseConfig } from "./services/config.ts";
 import { configHelp, describeSettings, printSettings } from "./services/config-help.ts";
+import { EventLoopLag } from "./services/event-loop.ts";
 import type { RoomId } from "./services/ids.ts";
 import { handleSignals, Lifecycle } from "./services/lifecycle.ts";
 import { FIXED } from "./services/limits.ts";
@@ -142,12 +143,21 @@ async function start(parts: Parts): Promise<Listening> {
   if (tracer) lifecycle.onStop("tracing", () => tracer.close());
   const broker = await startBroker(parts);
   const traced: TracedParts = { ...parts, tracer };
+  if (config.role === "room") watchEventLoop(parts);
   const rooms = config.role === "edge" ? undefined : await startRooms(traced, broker);
   edge = config.role === "room" ? undefined : await startClients(traced, broker, rooms?.transport);
   started = true;
   tell?.();
   const ports = { ops: opsPort, edge: edge?.port, rpc: rooms?.rpc.port };
   return describeListening(config, ports, resolve(config.dataDir));
+}
+
+/** As edges do of themselves: who has more work than one core does is to be given no more. */
+function watchEventLoop({ config, metrics, lifecycle, probes }: Parts): void {
+  const loop = new EventLoopLag({ onMeasured: (lagMs) => metrics.eventLoopLagSeconds.set(lagMs / 1_000) });
+  lifecycle.onStop("event loop watch", () => loop.close());
+  const { maxEventLoopLagMs } = config.limits;
+  probes.push(() => (loop.lagMs > maxEventLoopLagMs ? [`event loop ${Math.round(loop.lagMs)} ms late`] : []));
 }
 
 /** Where operators look at this process. */

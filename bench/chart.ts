@@ -3,9 +3,9 @@ import { scaleBand, scaleLog } from "d3-scale";
 import { type Figure, type Results, type Row, reach, readResults, short } from "./report.ts";
 
 /** Draws results as one SVG; run as a script, it draws bench/results.json to stdout. */
-const WIDTH = 880;
+const WIDTH = 1_000;
 const MARGIN = 20;
-const LABELS = 330;
+const LABELS = 400;
 const BAR = 20;
 const TITLE = 34;
 const AXIS = 26;
@@ -57,7 +57,7 @@ function fanOutPanel(rows: readonly Row[], top: number): Panel {
   const y0 = top + TITLE;
   const x = scaleLog()
     .domain([10 ** Math.floor(Math.log10(Math.min(...rates))), Math.max(...rates)])
-    .range([LABELS, WIDTH - MARGIN - 90]);
+    .range([LABELS, WIDTH - MARGIN - 180]);
   const group = scaleBand()
     .domain(groups)
     .range([y0, y0 + height])
@@ -112,7 +112,7 @@ function figuresPanel(figures: readonly Figure[], top: number): Panel {
   });
   const one = `<line x1="${x(1)}" x2="${x(1)}" y1="${y0}" y2="${y0 + height}" stroke="#1c1917" stroke-dasharray="4 3"/>`;
   const heading = title(top, "How far each figure is beyond what it has to reach, the dashed line (logarithmic)");
-  return { height: TITLE + height + AXIS, svg: [heading, ...rows, one].join("\n") };
+  return { height: TITLE + height + AXIS, svg: [heading, one, ...rows].join("\n") };
 }
 
 function wanted({ atLeast, atMost }: Figure): string {

@@ -1,18 +1,22 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { inspect } from "node:util";
 import { CASES } from "./cases.ts";
 import { drawChart } from "./chart.ts";
 import { canPin, countsInstructions, pinLoad, thisMachine } from "./machine.ts";
 import { natsVersion } from "./nats.ts";
 import { type Options, parseOptions } from "./options.ts";
+import { withResults } from "./readme.ts";
 import { markdown, mergeResults, type Result, type Results, summary } from "./report.ts";
+import { killServers } from "./servers.ts";
 
 /**
  * `npm run bench -- [case …] [--quick] [--out FILE]`: each figure as a ratio to a baseline measured in the same run, the
  * two taking turns, since a machine's speed drifts. The server under test runs on core 0; this process is the load, on
- * core 1. Results are added to bench/results.json, and bench/chart.svg is drawn from it.
+ * core 1. Results are added to bench/results.json; bench/chart.svg and the tables in bench/README.md are made from it.
  */
 const RESULTS = join(import.meta.dirname, "results.json");
+const README = join(import.meta.dirname, "README.md");
 
 await run(parseOptions(process.argv.slice(2), process.env, Object.keys(CASES), RESULTS));
 
@@ -29,7 +33,7 @@ async function run({ plan, cases, out }: Options): Promise<void> {
   for (const name of cases) {
     const at = performance.now();
     print(`\n## ${name}\n`);
-    const outcome = await CASES[name]?.(plan);
+    const outcome = await CASES[name]?.(plan).catch((error: unknown) => fail(name, error));
     if (outcome === undefined) continue;
     for (const table of outcome.tables) print(markdown(table));
     print(`(${((performance.now() - at) / 1_000).toFixed(0)} s)`);
@@ -40,9 +44,17 @@ async function run({ plan, cases, out }: Options): Promise<void> {
   print(`\n${markdown(summary(results))}`);
 }
 
+/** What one case cannot measure, the others still can. */
+function fail(name: string, error: unknown): undefined {
+  process.stderr.write(`${name} failed: ${inspect(error)}\n`);
+  process.exitCode = 1;
+  killServers();
+}
+
 async function store(file: string, results: Results): Promise<void> {
   const merged = await mergeResults(file, results);
   await writeFile(join(dirname(file), "chart.svg"), drawChart(merged));
+  if (file === RESULTS) await writeFile(README, withResults(await readFile(README, "utf8"), merged));
 }
 
 function print(line: string): void {

@@ -8,7 +8,6 @@ import type { Entrance } from "./entrance.ts";
 import { onCores, SERVER_CORE } from "./machine.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
 /** How long a server may take to start, and to stop, in milliseconds. */
 const START_MS = 60_000;
 const STOP_MS = 30_000;
@@ -161,12 +160,18 @@ const SOCKET_IO: Pick<Server, "enter" | "say"> = {
 };
 
 /** BENCH_NODE_FLAGS, such as `--cpu-prof --cpu-prof-dir=/tmp/profile`, to look into the product while it is measured. */
-const nodeFlags = (): string[] => (process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter((flag) => flag !== "");
+const nodeFlags = (): string[] => [
+  "--max-semi-space-size=16", // as npm start has it
+  ...(process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter((flag) => flag !== ""),
+];
 
 const running = new Set<ChildProcess>();
-process.on("exit", () => {
+process.on("exit", killServers);
+
+/** Ends what a case that failed left running. */
+export function killServers(): void {
   for (const child of running) child.kill("SIGKILL");
-});
+}
 
 async function launch(
   args: readonly string[],
@@ -198,6 +203,7 @@ async function launch(
 
 function measures(child: ChildProcess): Pick<Server, "cpu" | "rss" | "pid"> {
   const { pid = 0 } = child;
+  const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
   const read = (file: string): string => readFileSync(`/proc/${pid}/${file}`, "utf8");
   return {
     pid,
@@ -205,7 +211,7 @@ function measures(child: ChildProcess): Pick<Server, "cpu" | "rss" | "pid"> {
       const stat = read("stat");
       // After the name in parentheses, which may hold spaces: see proc(5).
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
+      return { user: Number(fields[11]) / ticksPerSecond, system: Number(fields[12]) / ticksPerSecond };
     },
     rss: () => Number(/VmRSS:\s+(\d+)/.exec(read("status"))?.[1] ?? 0) * 1_024,
   };

@@ -24,8 +24,8 @@ import { BrokerOpenError } from "./open-error.ts";
 /** Most things asked and not answered; more are refused at once. 65,536 is about a second of full load. */
 const MAX_WAITING = 65_536;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-/** Most things in one request, so that no transaction blocks reads for long. */
-const MAX_BATCH = 4_096;
+/** Most things in one request, so that neither its transaction nor the handing out of its answers blocks others for long. */
+const MAX_BATCH = 512;
 /** Requests under way: one being worked on and the next one ready. What comes meanwhile becomes one batch. */
 const MAX_SENT = 2;
 const SWEEP_MS = 250;

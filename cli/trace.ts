@@ -1,20 +1,19 @@
 import { create } from "@bufbuild/protobuf";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
+import { DeliverySchema } from "../gen/baccarat/v1/admin_service_pb.ts";
 import { type Event, EventSchema, PositionSchema } from "../gen/baccarat/v1/event_pb.ts";
 import { CliError } from "./exit-codes.ts";
 import { action, plain, type Session, type Shell } from "./session.ts";
 import { fields, time } from "./text.ts";
 import { position } from "./values.ts";
 
-/** Edges are found by their clients in the room: of so many. */
-const CLIENTS = 1_000;
-
 /** trace. */
 export function addTrace(program: Command, shell: Shell): void {
   program
     .command("trace")
-    .description("find a stored event by its message id: where, when, by whom, and which edges serve its room now")
+    .description("follow a stored event by its message id: where, when, by whom, and when each edge delivered it")
     .argument("<message-id>", "<epoch>-<seq>", position)
     .option("--room <room>", "where to look; needed for direct conversations, and faster for old messages")
     .action(action(shell, trace));
@@ -31,8 +30,12 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
     const where = room === undefined ? "in any room (direct conversations and old events need --room)" : `in ${room}`;
     throw new CliError(`there is no event ${seq} ${where}: it was deleted, or dropped by retention, or never stored`);
   }
-  const edges = await servingEdges(session, event.roomId);
+  const { deliveries } = await session.admin.traceEvent({ roomId: event.roomId, seq }, session.call);
   const by = senderOf(event);
+  const rows = deliveries.map(({ edgeId, deliverTime, connections }): [string, string] => [
+    `delivered by ${edgeId}`,
+    `${deliverTime ? `${time(deliverTime)}${after(event, deliverTime)}` : "not known any more"}, ${connections} connections now`,
+  ]);
   session.print(
     fields({
       "message id": `${epoch}-${seq}`,
@@ -42,10 +45,20 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
       "accepted at": time(event.sent),
       "stored at": `seq ${seq}, after ${event.prevSeq || "what is not known"}`,
       "trace context": event.trace?.traceparent || "none",
-      "edges that serve the room now": edges.join(", ") || "none",
+      ...(rows.length > 0 ? Object.fromEntries(rows) : { delivered: "no edge serves the room now" }),
     }),
-    { message_id: `${epoch}-${seq}`, by, edges, event: plain(EventSchema, event) },
+    {
+      message_id: `${epoch}-${seq}`,
+      by,
+      deliveries: deliveries.map((delivery) => plain(DeliverySchema, delivery)),
+      event: plain(EventSchema, event),
+    },
   );
+}
+
+/** How long after it was accepted, by two clocks that may differ. */
+function after({ sent }: Event, delivered: Timestamp): string {
+  return sent === undefined ? "" : ` (${timestampMs(delivered) - timestampMs(sent)} ms)`;
 }
 
 /** The log's first event after the one before: the event itself, or another if it is gone. */
@@ -68,12 +81,6 @@ async function findAnywhere(session: Session, epoch: string, seq: bigint): Promi
 async function findIn(session: Session, roomId: string, seq: bigint): Promise<Event | undefined> {
   const { events } = await session.rooms.listEvents({ roomId, beforeSeq: seq + 1n, pageSize: 1 }, session.call);
   return events[0]?.seq === seq ? events[0] : undefined;
-}
-
-async function servingEdges(session: Session, roomId: string): Promise<string[]> {
-  if (roomId.startsWith("direct:")) return [];
-  const { clients } = await session.admin.listClients({ roomId, pageSize: CLIENTS }, session.call);
-  return [...new Set(clients.map((client) => client.edgeId))].sort();
 }
 
 function senderOf({ body }: Event): string {

@@ -135,7 +135,7 @@ function publish(
   const content = { message, imageUrl, from, toUid, key: frame.clientMsgId || id || "" };
   const startedAt = performance.now();
   const { metrics } = context;
-  const publishing = context.publisher.sendMessage(connection.user, access, content, connection.lane, span);
+  const publishing = context.publisher.sendMessage(connection.user, access, content, connection, span);
   const hosted = context.hub.get(access.room);
   hosted?.publishing();
   return publishing.then(

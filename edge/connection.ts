@@ -4,52 +4,24 @@ import { isModerator, type User } from "../services/auth.ts";
 import { type Reason, RoomError, toRoomError } from "../services/errors.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
-import type { Logger } from "../services/log.ts";
-import type { Metrics } from "../services/metrics.ts";
 import { LEEWAY_MS } from "../services/tokens.ts";
-import type { Span, Tracer } from "../services/tracing.ts";
+import type { Span } from "../services/tracing.ts";
 import { CLOSE_CODES, type CloseName } from "./close-codes.ts";
+import type { ConnectionHost } from "./connection-host.ts";
 import { limitControlFrames } from "./control-frames.ts";
 import type { DirectListener } from "./direct-listener.ts";
-import type { Expiring, ExpiryWheel } from "./expiry-wheel.ts";
-import type { FanOut } from "./fan-out.ts";
+import type { Expiring } from "./expiry-wheel.ts";
 import { encodeError, encodeRoomLeft, textFrame } from "./frame-encoders.ts";
-import { type ParsedFrame, parseFrame } from "./frames.ts";
-import type { Arrival, Greeting } from "./greeting.ts";
-import type { Beating, Heartbeat } from "./heartbeat.ts";
+import { parseFrame } from "./frames.ts";
+import type { Arrival } from "./greeting.ts";
+import type { Beating } from "./heartbeat.ts";
 import type { Member } from "./hosted-room.ts";
-import type { Authenticator, Identity } from "./identity.ts";
-import { type Inbound, Inbox } from "./inbox.ts";
+import type { Identity } from "./identity.ts";
+import { type Inbound, Inbox, type InboxOwner } from "./inbox.ts";
+import { Memberships } from "./memberships.ts";
 import { Outbox } from "./outbox.ts";
-import type { RateLimits } from "./rate-limits.ts";
+import type { RateRule } from "./rate-limit.ts";
 import type { AcceptedConnection } from "./server.ts";
-
-/** What connections need of their edge. */
-export interface ConnectionHost {
-  readonly limits: Limits;
-  readonly fanOut: FanOut;
-  readonly heartbeat: Heartbeat;
-  /** Ends connections whose token does. */
-  readonly expiries: ExpiryWheel;
-  readonly authenticator: Authenticator;
-  /** How fast each user may send, over all connections. */
-  readonly userRates: RateLimits;
-  /** Default: frames are not traced. */
-  readonly tracer?: Tracer | undefined;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  /** Tells a client who it is that may yet turn out to be another. */
-  welcome(connection: Connection, identity: Identity): void;
-  /**
-   * The client's identity is certain. Resolves when frames may be carried out: after the automatic join. Never rejects.
-   * `greeting` says what to welcome it with, undefined when it was welcomed already.
-   */
-  onOpen(connection: Connection, greeting: Greeting | undefined): Promise<void>;
-  /** Carries a frame out, as part of a span. @throws RoomError, or rejects with it: the frame's answer then. */
-  execute(connection: Connection, frame: ParsedFrame, span: Span | undefined): void | Promise<void>;
-  /** The connection ends with a close code; it has left its rooms here. `lastByteAt` is by performance.now(). */
-  onEnd(connection: Connection, code: number, lastByteAt: number): void;
-}
 
 /**
  * Where a connection stands. `awaiting-login`: who it is may still change, nobody else knows of it. `open`: it takes part.
@@ -58,8 +30,8 @@ export interface ConnectionHost {
 type State =
   | { readonly tag: "awaiting-login" }
   | { readonly tag: "open"; readonly identity: Identity }
-  | { readonly tag: "closing"; readonly code: number }
-  | { readonly tag: "closed" };
+  | { readonly tag: "closing"; readonly code: number; readonly identity: Identity | undefined }
+  | { readonly tag: "closed"; readonly identity: Identity | undefined };
 
 /** How long a client that must log in may take, in milliseconds. */
 const LOGIN_MS = 10_000;
@@ -67,15 +39,13 @@ const LOGIN_MS = 10_000;
 const DRAIN_MS = 6_000;
 
 /** One client's connection: its identity, its rooms, what it says and what it hears. */
-export class Connection implements Beating, Expiring {
+export class Connection implements Beating, Expiring, InboxOwner {
   readonly id: string;
   readonly accepted: AcceptedConnection;
   readonly connectedAtMs: number = Date.now();
   readonly outbox: Outbox;
-  /** Rooms it is in, in the order of joining: the last one is the current room. */
-  readonly rooms = new Map<RoomId, Member>();
-  /** Stands for this connection towards the broker: what it publishes to a room is stored in order. */
-  readonly lane: object = {};
+  /** Rooms it is in. */
+  readonly rooms = new Memberships();
   /** Its share of its user's direct messages; undefined until it takes part. */
   direct: DirectListener | undefined;
   readonly #host: ConnectionHost;
@@ -83,8 +53,8 @@ export class Connection implements Beating, Expiring {
   readonly #socket: Socket;
   readonly #inbox: Inbox;
   #state: State = { tag: "awaiting-login" };
-  readonly #gone = Promise.withResolvers<void>();
-  #badFramesAt: number[] = [];
+  #gone: PromiseWithResolvers<void> | undefined;
+  #badFramesAt: number[] | undefined;
 
   constructor(options: {
     readonly id: string;
@@ -106,21 +76,7 @@ export class Connection implements Beating, Expiring {
       maxBytes: host.limits.maxOutboxBytes,
       onOverflow: () => this.#closeSlow(),
     });
-    this.#inbox = new Inbox({
-      limits: host.limits,
-      shared: host.userRates.of(() => this.identified?.user.uid),
-      run: (frame) => this.#run(frame),
-      onRefused: (frame, retryAfterMs) => this.#refuse(frame, retryAfterMs),
-      onFlood: () => {
-        host.metrics.rateLimitedTotal.inc({ action: "closed" });
-        this.close("rate_limited");
-      },
-      pause: () => {
-        host.metrics.rateLimitedTotal.inc({ action: "paused" });
-        webSocket.pause();
-      },
-      resume: () => webSocket.resume(),
-    });
+    this.#inbox = new Inbox(this);
     webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     limitControlFrames(webSocket, () => this.close("rate_limited"));
     webSocket.on("close", (code) => this.#closed(code));
@@ -151,6 +107,11 @@ export class Connection implements Beating, Expiring {
     return this.#state.identity;
   }
 
+  /** Who it was, once it does not take part any more; as identity before that. Undefined when it never did. */
+  get lastKnown(): Identity | undefined {
+    return this.#state.tag === "awaiting-login" ? undefined : this.#state.identity;
+  }
+
   /** As identity, or undefined while it does not take part. */
   get identified(): Identity | undefined {
     return this.#state.tag === "open" ? this.#state.identity : undefined;
@@ -168,12 +129,22 @@ export class Connection implements Beating, Expiring {
 
   /** Resolves when its socket is gone. */
   get gone(): Promise<void> {
+    this.#gone ??= Promise.withResolvers();
+    if (this.#state.tag === "closed") this.#gone.resolve();
     return this.#gone.promise;
   }
 
   /** The room last joined and not left since. */
   get currentRoom(): RoomId | undefined {
-    return [...this.rooms.keys()].at(-1);
+    return this.rooms.last?.room.id;
+  }
+
+  get limits(): Limits {
+    return this.#host.limits;
+  }
+
+  get frameRate(): RateRule {
+    return this.#host.frameRate;
   }
 
   get bytesRead(): number {
@@ -213,25 +184,22 @@ export class Connection implements Beating, Expiring {
     if (this.#state.tag !== "open") return false;
     this.#state = { tag: "open", identity };
     this.#expire(identity);
-    for (const [room, member] of this.rooms) {
-      member.grant = { ...member.grant, moderator: isModerator(identity.user, room) };
+    for (const member of this.rooms.all()) {
+      member.grant = { ...member.grant, moderator: isModerator(identity.user, member.room.id) };
     }
     return true;
   }
 
   /** It is in a room now, which becomes its current room. */
   enter(member: Member): void {
-    this.rooms.delete(member.room.id);
-    this.rooms.set(member.room.id, member);
+    this.rooms.add(member);
   }
 
   /** It is no longer in a room. False when it was not. */
   leave(room: RoomId): boolean {
-    const member = this.rooms.get(room);
-    if (member === undefined) return false;
-    member.room.remove(member);
-    this.rooms.delete(room);
-    return true;
+    const member = this.rooms.take(room);
+    member?.room.remove(member);
+    return member !== undefined;
   }
 
   /** It was taken out of a room. */
@@ -313,7 +281,8 @@ export class Connection implements Beating, Expiring {
     else this.#inbox.push(parseFrame(data.toString()));
   }
 
-  #run(frame: Inbound): void | Promise<void> {
+  /** Part of InboxOwner, as what follows. */
+  run(frame: Inbound): void | Promise<void> {
     let span: Span | undefined;
     const ok = (): void => {
       span?.end();
@@ -335,7 +304,31 @@ export class Connection implements Beating, Expiring {
     return undefined;
   }
 
-  #refuse(frame: Inbound, retryAfterMs: number): void {
+  takeShared(now: number): number | undefined {
+    const uid = this.identified?.user.uid;
+    return uid === undefined ? 0 : this.#host.userRates.take(uid, now);
+  }
+
+  sharedWaitMs(now: number): number {
+    const uid = this.identified?.user.uid;
+    return uid === undefined ? 0 : this.#host.userRates.waitMs(uid, now);
+  }
+
+  onFlood(): void {
+    this.#host.metrics.rateLimitedTotal.inc({ action: "closed" });
+    this.close("rate_limited");
+  }
+
+  pause(): void {
+    this.#host.metrics.rateLimitedTotal.inc({ action: "paused" });
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
+  onRefused(frame: Inbound, retryAfterMs: number): void {
     this.#host.metrics.rateLimitedTotal.inc({ action: "refused" });
     this.#answerError(frame, new RoomError("rate_limited", "you send too fast", { retryAfterMs }));
   }
@@ -353,8 +346,7 @@ export class Connection implements Beating, Expiring {
 
   #countBadFrame(): void {
     const now = performance.now();
-    this.#badFramesAt = this.#badFramesAt.filter((at) => at > now - FIXED.badFrameWindowMs);
-    this.#badFramesAt.push(now);
+    this.#badFramesAt = [...(this.#badFramesAt ?? []).filter((at) => at > now - FIXED.badFrameWindowMs), now];
     if (this.#badFramesAt.length > FIXED.badFrames) this.close("bad_frames");
   }
 
@@ -376,9 +368,10 @@ export class Connection implements Beating, Expiring {
   #closed(code: number): void {
     const decided = this.#state.tag === "closing" ? this.#state.code : undefined;
     if (decided === undefined) this.#end(code);
-    this.#state = { tag: "closed" };
-    this.#gone.resolve();
+    this.#state = { tag: "closed", identity: this.lastKnown };
+    this.#gone?.resolve();
     this.#host.metrics.countClose(decided ?? code);
+    this.#host.onGone(this, code);
   }
 
   /** Takes it out of everything. False when that was done before. */
@@ -388,9 +381,9 @@ export class Connection implements Beating, Expiring {
     this.outbox.close();
     this.#host.expiries.delete(this);
     const lastByteAt = this.#host.heartbeat.remove(this);
-    for (const room of [...this.rooms.keys()]) this.leave(room);
+    for (const { room } of this.rooms.all()) this.leave(room.id);
     this.#host.onEnd(this, code, lastByteAt);
-    this.#state = { tag: "closing", code };
+    this.#state = { tag: "closing", code, identity: this.lastKnown };
     return true;
   }
 }

@@ -17,7 +17,7 @@ export interface CommandContext {
   readonly broker: Broker;
   readonly hub: Hub;
   readonly link: RoomLink;
-  readonly roster: Roster;
+  readonly roster: Roster<Connection>;
   readonly publisher: Publisher;
   /** Who may write to whom. */
   readonly directPermits: DirectPermits;

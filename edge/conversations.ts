@@ -38,6 +38,8 @@ const SWEEP_MS = 5_000;
 const MAX_CONVERSATIONS = 10_000;
 /** Conversations a position names; of others it says less than is true. */
 const MAX_AHEAD = 100;
+/** What most users have, of whom every connection keeps a position. */
+const NONE_AHEAD: ReadonlyMap<RoomId, number> = new Map();
 /** A head from the control plane may be ahead of the live event on its way here; what is still missing then was lost. */
 const DIGEST_PATIENCE_MS = 500;
 /** A conversation's ring is there for its feed; nobody reads it. */
@@ -98,12 +100,14 @@ export class Conversations {
   /** Where a user stands who was given everything up to `from` and heard everything since then. */
   positionOf(uid: Uid, from: number): DirectPosition {
     const seq = Math.max(from, this.#progress.seq);
-    const ahead = new Map<RoomId, number>();
+    let ahead: Map<RoomId, number> | undefined;
     for (const room of this.#roomsOf.get(uid) ?? []) {
       const last = this.#conversations.get(room)?.feed.last ?? 0;
-      if (last > seq && ahead.size < MAX_AHEAD) ahead.set(room, last);
+      if (last <= seq || (ahead?.size ?? 0) >= MAX_AHEAD) continue;
+      ahead ??= new Map();
+      ahead.set(room, last);
     }
-    return { seq, ahead };
+    return { seq, ahead: ahead ?? NONE_AHEAD };
   }
 
   /** Compares conversations' ends as the control plane sees them with what was heard. */

@@ -53,16 +53,16 @@ export class DirectListener {
   readonly #source: DirectSource;
   #held: Held[] | undefined = [];
   #heldBytes = 0;
-  readonly #overflowed = new Set<RoomId>();
+  #overflowed: Set<RoomId> | undefined;
   /** Position up to which the client was given everything; undefined while that is not known. */
   #from: number | undefined;
   /** Live events up to here are not passed on … */
   #skipTo = 0;
   /** … nor, in these conversations, up to there: what was sent of them last. */
-  readonly #given = new Map<RoomId, number>();
+  #given: Map<RoomId, number> | undefined;
   /** What was sent before the first event that could not be: the client was leaving. */
   #cutOff: DirectPosition | undefined;
-  readonly #pings: (Mark | undefined)[] = [];
+  #pings: readonly (Mark | undefined)[] = [];
   #marked = -1;
   #confirmed: Mark | undefined;
 
@@ -79,7 +79,7 @@ export class DirectListener {
       this.#hold(this.#held, { room, seq, frame });
       return;
     }
-    const given = Math.max(this.#skipTo, this.#given.get(room) ?? 0);
+    const given = Math.max(this.#skipTo, this.#given?.get(room) ?? 0);
     if (seq !== 0 && seq <= given) return;
     if (!this.#outbox.isOpen) {
       // What still waits to be written is left out, too: then nothing is known.
@@ -115,8 +115,8 @@ export class DirectListener {
   /** Tells by name what was missed, which may be done when the client is live already; returns whether that was anything. */
   tell(missed: Missed): boolean {
     this.#from = missed.seq;
-    const truncated = missed.truncated([...this.#overflowed]);
-    this.#overflowed.clear();
+    const truncated = missed.truncated([...(this.#overflowed ?? [])]);
+    this.#overflowed = undefined;
     if (truncated !== undefined) this.#outbox.push(textFrame(truncated));
     return truncated !== undefined;
   }
@@ -124,13 +124,13 @@ export class DirectListener {
   /** A ping was sent behind everything that was sent so far. */
   pinged(): void {
     const moved = this.#from !== undefined && this.#marked !== this.#source.count;
-    this.#pings.push(moved ? this.#mark() : undefined);
-    if (this.#pings.length > PINGS) this.#pings.shift();
+    this.#pings = [...this.#pings, moved ? this.#mark() : undefined].slice(-PINGS);
   }
 
   /** A ping was answered: the oldest one at least. */
   ponged(): void {
-    this.#confirmed = this.#pings.shift() ?? this.#confirmed;
+    this.#confirmed = this.#pings[0] ?? this.#confirmed;
+    this.#pings = this.#pings.slice(1);
   }
 
   /** How many frames of the user it certainly has. */
@@ -161,17 +161,21 @@ export class DirectListener {
   }
 
   #sent(room: RoomId, seq: number): void {
-    this.#given.delete(room);
-    this.#given.set(room, seq);
+    // Made when they are needed: most users never are sent a direct message.
+    this.#given ??= new Map();
+    const given = this.#given;
+    given.delete(room);
+    given.set(room, seq);
     // Of the others it is known that they were heard, which is what matters but to a client that is leaving.
-    if (this.#given.size > MAX_GIVEN) this.#given.delete(this.#given.keys().next().value as RoomId);
+    if (given.size > MAX_GIVEN) given.delete(given.keys().next().value as RoomId);
   }
 
   #hold(held: Held[], item: Held): void {
-    if (this.#overflowed.has(item.room)) return;
+    if (this.#overflowed?.has(item.room)) return;
     held.push(item);
     this.#heldBytes += item.frame.length;
     if (held.length <= HELD.frames && this.#heldBytes <= HELD.bytes) return;
+    this.#overflowed ??= new Set();
     for (const { room } of held) this.#overflowed.add(room);
     this.#held = [];
     this.#heldBytes = 0;

@@ -2,7 +2,7 @@ import type { Uid } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
 import type { Conversations } from "./conversations.ts";
 import type { CursorWriter } from "./cursor-writer.ts";
-import { DirectListener, type Missed } from "./direct-listener.ts";
+import { DirectListener, type DirectSource, type Missed } from "./direct-listener.ts";
 import { type DirectPosition, least } from "./direct-position.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -15,15 +15,28 @@ export interface UserPast {
   readonly talks: boolean;
 }
 
-interface DirectUser {
-  readonly listeners: Set<DirectListener>;
+/** A user with connections here. */
+class DirectUser implements DirectSource {
+  readonly uid: Uid;
+  readonly #conversations: Conversations;
+  /** Mostly one. */
+  listeners: readonly DirectListener[] = [];
   /** Direct frames sent to the user here, and how many of them the stored cursor covers. */
-  count: number;
-  written: number;
-  cursorSeq: number;
-  talks: boolean;
+  count = 0;
+  written = 0;
+  cursorSeq = 0;
+  talks = false;
   /** What a device has that was cut off, while others of the user stayed: until it may be back, nothing beyond counts. */
   lagging: DirectPosition | undefined;
+
+  constructor(uid: Uid, conversations: Conversations) {
+    this.uid = uid;
+    this.#conversations = conversations;
+  }
+
+  position(seq: number): DirectPosition {
+    return this.#conversations.positionOf(this.uid, seq);
+  }
 }
 
 /** Nobody knew of the user before: there is nothing it could have missed. */
@@ -61,14 +74,8 @@ export class DirectUsers {
   /** A connection hears its user's direct messages from now on, but is sent nothing before `begin`. */
   enter(uid: Uid, clientId: string, outbox: Outbox): DirectListener {
     const user = this.#users.get(uid) ?? this.#open(uid);
-    const source = {
-      get count(): number {
-        return user.count;
-      },
-      position: (seq: number): DirectPosition => this.#conversations.positionOf(uid, seq),
-    };
-    const listener = new DirectListener({ uid, clientId, outbox, source });
-    user.listeners.add(listener);
+    const listener = new DirectListener({ uid, clientId, outbox, source: user });
+    user.listeners = [...user.listeners, listener];
     return listener;
   }
 
@@ -95,9 +102,10 @@ export class DirectUsers {
   leave(listener: DirectListener): void {
     const { uid } = listener;
     const user = this.#users.get(uid);
-    if (!user?.listeners.delete(listener)) return;
+    if (!user?.listeners.includes(listener)) return;
+    user.listeners = user.listeners.filter((other) => other !== listener);
     this.#leaving.set(listener, { user, sent: listener.sent });
-    if (user.listeners.size > 0) return;
+    if (user.listeners.length > 0) return;
     this.#users.delete(uid);
     this.#conversations.remove(uid);
   }
@@ -109,9 +117,9 @@ export class DirectUsers {
     this.#leaving.delete(listener);
     const { user, sent } = left;
     const own = answered ? sent : listener.confirmed;
-    if (!answered && user.listeners.size > 0) user.lagging = least([own, ...(user.lagging ? [user.lagging] : [])]);
+    if (!answered && user.listeners.length > 0) user.lagging = least([own, ...(user.lagging ? [user.lagging] : [])]);
     // Those that have not begun wait for just this.
-    const others = [...user.listeners].filter((other) => other.sent !== undefined).map(({ confirmed }) => confirmed);
+    const others = user.listeners.filter((other) => other.sent !== undefined).map(({ confirmed }) => confirmed);
     const position = least([own, ...others]);
     if (position === undefined) return;
     const worth = user.talks || user.count > 0 || position.seq - user.cursorSeq > STALE;
@@ -131,14 +139,7 @@ export class DirectUsers {
   }
 
   #open(uid: Uid): DirectUser {
-    const user: DirectUser = {
-      listeners: new Set(),
-      count: 0,
-      written: 0,
-      cursorSeq: 0,
-      talks: false,
-      lagging: undefined,
-    };
+    const user = new DirectUser(uid, this.#conversations);
     this.#users.set(uid, user);
     this.#conversations.add(uid, (room, seq, frame) => {
       user.count++;
@@ -153,7 +154,7 @@ export class DirectUsers {
   }
 
   #write(uid: Uid, user: DirectUser): void {
-    const listeners = [...user.listeners];
+    const { listeners } = user;
     const count = Math.min(...listeners.map(({ confirmedCount }) => confirmedCount));
     if (count <= user.written) return;
     const position = least([...listeners.map(({ confirmed }) => confirmed), ...(user.lagging ? [user.lagging] : [])]);

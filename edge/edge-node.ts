@@ -7,7 +7,8 @@ import { Publisher } from "../services/publisher.ts";
 import type { Span } from "../services/tracing.ts";
 import { CLOSE_CODES, type CloseName, departure } from "./close-codes.ts";
 import { execute } from "./commands.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection-host.ts";
 import type { CommandContext } from "./context.ts";
 import { Direct } from "./direct.ts";
 import type { EdgeOptions } from "./edge.ts";
@@ -21,6 +22,7 @@ import { Hub } from "./hub.ts";
 import type { Authenticator, Identity } from "./identity.ts";
 import { joinRoom } from "./join.ts";
 import { Lease } from "./lease.ts";
+import type { RateRule } from "./rate-limit.ts";
 import { RateLimits } from "./rate-limits.ts";
 import type { Revocations } from "./revocations.ts";
 import { RoomLink, type Update } from "./room-link.ts";
@@ -61,12 +63,13 @@ export class EdgeNode implements ConnectionHost {
   readonly fanOut = new FanOut();
   readonly heartbeat = new Heartbeat();
   readonly expiries = new ExpiryWheel();
+  readonly frameRate: RateRule;
   readonly userRates: RateLimits;
   readonly #options: NodeOptions;
   readonly #connections = new Map<string, Connection>();
   readonly #hub: Hub;
   readonly #direct: Direct;
-  readonly #roster: Roster;
+  readonly #roster: Roster<Connection>;
   readonly #link: RoomLink;
   readonly #context: CommandContext;
   readonly #targets: UpdateTargets;
@@ -105,11 +108,15 @@ export class EdgeNode implements ConnectionHost {
     this.authenticator = authenticator;
     const { messagesPerSecondPerUser, messageBurstPerUser, joinsPerSecond, joinBurst } = limits;
     const maxWaitMs = FIXED.requestMs;
+    this.frameRate = { perSecond: limits.messagesPerSecond, burst: limits.messageBurst, maxWaitMs };
     this.userRates = new RateLimits({ perSecond: messagesPerSecondPerUser, burst: messageBurstPerUser, maxWaitMs });
     const ring = { events: Math.min(RING_EVENTS, history.maxMessages), chars: RING_CHARS, ageMs: history.maxAgeMs };
     const onTraced = tracer && traceDelivery({ tracer, fanOut, epoch: broker.epoch, edgeId });
-    this.#hub = new Hub({ broker, fanOut, ring, onTraced, metrics, log });
-    this.#roster = new Roster({ tell: (command) => this.#link.tell(command) });
+    this.#hub = new Hub({ edgeId, broker, fanOut, ring, onTraced, metrics, log });
+    this.#roster = new Roster({
+      describe: (connection) => registrationOf(connection, edgeId),
+      tell: (command) => this.#link.tell(command),
+    });
     this.#link = new RoomLink({
       transports: options.transports,
       hello: () => ({ edgeId: options.edgeId, incarnation: this.#incarnation }),
@@ -166,13 +173,6 @@ export class EdgeNode implements ConnectionHost {
     const id = `${this.#incarnation}-${++this.#lastConnection}`;
     const connection = new Connection({ id, webSocket, socket, accepted, host: this });
     this.#connections.set(id, connection);
-    webSocket.once("close", (code) => {
-      this.#direct.ended(connection, code !== NO_CLOSE_FRAME);
-      this.#connections.delete(id);
-      this.metrics.connections.set(this.#connections.size);
-      const seconds = Math.round((Date.now() - connection.connectedAtMs) / 1_000);
-      this.log.info({ client: id, code, seconds }, "connection closed");
-    });
     this.log.info({ client: id }, "connection opened");
     this.metrics.connectionsTotal.inc();
     this.metrics.connections.set(this.#connections.size);
@@ -197,7 +197,7 @@ export class EdgeNode implements ConnectionHost {
     this.log.debug({ client: connection.id, uid: user.uid, address: connection.accepted.address }, "client known");
     // Taken back between its login and now.
     if (this.#options.revocations.has(user.uid, proof)) return connection.close("unauthenticated");
-    const register = () => this.#roster.connected(connection.id, registrationOf(connection, this.#options.edgeId));
+    const register = () => this.#roster.connected(connection.id, connection);
     await this.#direct.enter(connection, greeting, register);
     const room = connection.accepted.roomId ?? this.#options.defaultRoom;
     if (room === undefined || room === "") return;
@@ -215,6 +215,14 @@ export class EdgeNode implements ConnectionHost {
   onEnd(connection: Connection, code: number, lastByteAt: number): void {
     this.#direct.leave(connection);
     this.#roster.disconnected(connection.id, departure(code).reason, membershipsEndAt(code, lastByteAt));
+  }
+
+  onGone(connection: Connection, code: number): void {
+    this.#direct.ended(connection, code !== NO_CLOSE_FRAME);
+    this.#connections.delete(connection.id);
+    this.metrics.connections.set(this.#connections.size);
+    const seconds = Math.round((Date.now() - connection.connectedAtMs) / 1_000);
+    this.log.info({ client: connection.id, code, seconds }, "connection closed");
   }
 
   /** True once clients are sent away: from then on nobody is to be accepted. */
@@ -275,8 +283,7 @@ export class EdgeNode implements ConnectionHost {
   }
 
   #relogin(connection: Connection, identity: Identity): void {
-    if (connection.relogin(identity))
-      this.#roster.changed(connection.id, registrationOf(connection, this.#options.edgeId));
+    if (connection.relogin(identity)) this.#roster.changed(connection.id);
   }
 
   #onUpdate(update: Update): void {
@@ -328,7 +335,7 @@ export class EdgeNode implements ConnectionHost {
 }
 
 function registrationOf(connection: Connection, edgeId: string): Registration {
-  const { user, sessionHash } = connection.identity;
+  const { user, sessionHash } = connection.lastKnown ?? connection.identity;
   const { uid, username, avatarId, guest, roles, rooms } = user;
   const connectTime = timestampFromMs(connection.connectedAtMs);
   const remoteAddr = connection.accepted.address;

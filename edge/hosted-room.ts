@@ -1,7 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { StoredEvent } from "../broker/broker.ts";
 import type { MemberPolicy } from "../gen/baccarat/v1/edge_service_pb.ts";
-import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
+import type { DeliveryQuery, Signal } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
 import type { Metrics } from "../services/metrics.ts";
@@ -55,6 +55,8 @@ interface Frame {
 interface Flight {
   readonly frames: readonly Frame[];
   readonly bytes: Buffer;
+  /** How many writes of usual size one of these counts for. */
+  readonly weight: number;
   readonly members: readonly Member[];
   readonly lastSeq: number;
   /** Users who are not told everything. */
@@ -64,6 +66,8 @@ interface Flight {
   next: number;
 }
 
+/** Up to here a write costs what the smallest does; beyond it, copying the bytes counts. */
+const WRITE_BYTES = 16 * 1024;
 /** What a write to one member costs, in milliseconds: the kernel's share of it is 6–7 µs (bench/README.md). */
 const WRITE_MS = 0.007;
 /** Most by which a room's frames are put off for one that is known to come, in milliseconds. */
@@ -87,6 +91,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   idleSince: number;
   readonly #fanOut: FanOut;
   readonly #metrics: Metrics;
+  readonly #onDeliveryQuery: ((room: HostedRoom, query: DeliveryQuery) => void) | undefined;
   readonly #epoch: string;
   readonly #members: Member[] = [];
   #policy = policyOf(undefined);
@@ -105,6 +110,8 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     readonly metrics: Metrics;
     readonly makeFeed: (listener: FeedListener) => Feed;
     readonly makePresence: (push: (json: string) => void) => Presence;
+    /** Answers when an event was delivered here. Default: nobody does. */
+    readonly onDeliveryQuery?: (room: HostedRoom, query: DeliveryQuery) => void;
   }) {
     this.id = options.id;
     this.ring = options.ring;
@@ -112,6 +119,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     this.snapshot = new RoomSnapshot({ epoch: options.epoch });
     this.#fanOut = options.fanOut;
     this.#metrics = options.metrics;
+    this.#onDeliveryQuery = options.onDeliveryQuery;
     this.idleSince = performance.now();
     this.presence = options.makePresence((json) => this.push(json, 0, "", 0, true));
     this.feed = options.makeFeed(this);
@@ -201,6 +209,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   }
 
   onSignal(signal: Signal): void {
+    if (signal.body.case === "deliveryQuery") this.#onDeliveryQuery?.(this, signal.body.value);
     if (signal.body.case !== "typing") return;
     const { uid, username } = signal.body.value;
     this.push(encodeTyping({ room: this.id, uid, username }), 0, uid, 0, true);
@@ -262,11 +271,14 @@ export class HostedRoom implements FlushableRoom, FeedListener {
       if (sentMs > 0) this.#metrics.deliveryLagSeconds.observe(Math.max(0, now - sentMs) / 1_000);
     }
     const excepted = frames.map(({ except }) => except).filter((uid) => uid !== "");
+    const bytes = frames.length === 1 ? first.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
+    const weight = Math.ceil(bytes.length / WRITE_BYTES);
     return {
       frames,
-      bytes: frames.length === 1 ? first.bytes : Buffer.concat(frames.map((frame) => frame.bytes)),
+      bytes,
+      weight,
       // What takes more than one turn must not see the list change under it: a swap would skip a member.
-      members: this.#members.length > budget ? [...this.#members] : this.#members,
+      members: this.#members.length * weight > budget ? [...this.#members] : this.#members,
       lastSeq: frames.reduce((seq, frame) => Math.max(seq, frame.seq), 0),
       excepted: excepted.length > 0 ? new Set(excepted) : undefined,
       droppable: this.#policy.dropsEphemeral && frames.some(({ ephemeral }) => ephemeral),
@@ -275,8 +287,8 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   }
 
   #fly(flight: Flight, budget: number): number {
-    const end = Math.min(flight.members.length, flight.next + budget);
-    const writes = end - flight.next;
+    const end = Math.min(flight.members.length, flight.next + Math.ceil(budget / flight.weight));
+    const writes = (end - flight.next) * flight.weight;
     let deliveries = 0;
     for (; flight.next < end; flight.next++) {
       const member = flight.members[flight.next];

@@ -1,5 +1,8 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Broker, Unsubscribe } from "../broker/broker.ts";
 import type { RoomHead } from "../gen/baccarat/v1/edge_service_pb.ts";
+import { type DeliveryQuery, SignalSchema } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
@@ -13,6 +16,8 @@ import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** What a hub needs. */
 export interface HubOptions {
+  /** Name of this edge, as operators are told it. */
+  readonly edgeId: string;
   readonly broker: Broker;
   readonly fanOut: FanOut;
   readonly ring: RingLimits;
@@ -122,6 +127,7 @@ export class Hub {
           log,
         }),
       makePresence: (push) => new Presence({ room: id, push }),
+      onDeliveryQuery: (hosted, query) => this.#report(hosted, query),
     });
     this.#rooms.set(id, room);
     room.opened.catch((error: unknown) => {
@@ -129,6 +135,15 @@ export class Hub {
       this.#drop(room);
     });
     return room;
+  }
+
+  /** Says when an event was handed to the room's members here, as far as that is at hand. */
+  #report({ id, ring, size }: HostedRoom, { queryId, seq }: DeliveryQuery): void {
+    const { broker, edgeId } = this.#options;
+    const heardAt = ring.heardAt(Number(seq));
+    const deliverTime = heardAt === undefined ? {} : { deliverTime: timestampFromMs(heardAt) };
+    const value = { queryId, edgeId, connections: size, ...deliverTime };
+    broker.signal(id, create(SignalSchema, { roomId: id, body: { case: "deliveryReport", value } }));
   }
 
   #drop(room: HostedRoom): void {

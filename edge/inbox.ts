@@ -1,24 +1,27 @@
-import { FIXED, type Limits } from "../services/limits.ts";
+import type { Limits } from "../services/limits.ts";
 import type { FrameError, ParsedFrame } from "./frames.ts";
-import { RateLimit } from "./rate-limit.ts";
+import { RateLimit, type RateRule } from "./rate-limit.ts";
 
 /** Something a client sent: to be carried out, or to be answered with its error. */
 export type Inbound = ParsedFrame | FrameError;
 
-/** What an inbox needs. */
-export interface InboxOptions {
+/** Whose inbox it is. Closures would do as well, but there is one of each for every connection. */
+export interface InboxOwner {
   readonly limits: Limits;
-  /** What the user may send over all connections together, as a RateLimit. Default: as much as each may. */
-  readonly shared?: Pick<RateLimit, "take" | "waitMs">;
+  /** How fast frames may come. */
+  readonly frameRate: RateRule;
+  /** As RateLimit.take and waitMs, for what the user may send over all connections together. Default: as much as each may. */
+  takeShared?(now: number): number | undefined;
+  sharedWaitMs?(now: number): number;
   /** Carries a frame out; resolves when it is done. Must not throw or reject. */
-  readonly run: (frame: Inbound) => void | Promise<void>;
+  run(frame: Inbound): void | Promise<void>;
   /** A frame came so much too fast that it is not carried out. */
-  readonly onRefused: (frame: Inbound, retryAfterMs: number) => void;
+  onRefused(frame: Inbound, retryAfterMs: number): void;
   /** The client does not heed any of that. */
-  readonly onFlood: () => void;
+  onFlood(): void;
   /** Stops and restarts reading from the client. */
-  readonly pause: () => void;
-  readonly resume: () => void;
+  pause(): void;
+  resume(): void;
 }
 
 interface Waiting {
@@ -35,13 +38,13 @@ const FLOOD_FRAMES = 1_000;
  * broker, and everything else runs alone, after what came before it is done.
  *
  * Who sends too fast is slowed first: the socket is paused until tokens return, so that TCP tells the client. What was
- * read already and would wait longer than FIXED.requestMs is refused, and a client that goes on regardless is cut off.
+ * read already and would wait longer than the rule has it is refused, and a client that goes on regardless is cut off.
  * The queue is bounded by pausing: beyond maxQueuedFrames it grows by one read of the socket (64 KiB) at most.
  */
 export class Inbox {
-  readonly #options: InboxOptions;
+  readonly #owner: InboxOwner;
   readonly #rate: RateLimit;
-  readonly #waiting: Waiting[] = [];
+  #waiting: Waiting[] = [];
   #state: "held" | "running" | "finishing" | "closed" = "held";
   #running = 0;
   #alone = false;
@@ -49,16 +52,11 @@ export class Inbox {
   #refused = 0;
   #timer: NodeJS.Timeout | undefined;
   #onFirst: (() => void) | undefined;
-  readonly #idle = Promise.withResolvers<void>();
+  #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(options: InboxOptions) {
-    const { limits } = options;
-    this.#options = options;
-    this.#rate = new RateLimit({
-      perSecond: limits.messagesPerSecond,
-      burst: limits.messageBurst,
-      maxWaitMs: FIXED.requestMs,
-    });
+  constructor(owner: InboxOwner) {
+    this.#owner = owner;
+    this.#rate = new RateLimit(owner.frameRate);
   }
 
   /** True while the client is not read from, so that its silence means nothing. */
@@ -90,6 +88,7 @@ export class Inbox {
       await promise;
       this.#onFirst = undefined;
       clearTimeout(this.#timer);
+      this.#timer = undefined;
     }
     return this.#waiting[0]?.frame;
   }
@@ -108,7 +107,9 @@ export class Inbox {
 
   /** Begins nothing more; resolves when what is under way is done. */
   finish(): Promise<void> {
-    if (this.#state !== "closed") this.#state = "finishing";
+    if (this.#state === "closed") return Promise.resolve();
+    this.#state = "finishing";
+    this.#idle ??= Promise.withResolvers();
     this.#advance();
     return this.#idle.promise;
   }
@@ -119,22 +120,21 @@ export class Inbox {
     this.#waiting.length = 0;
     clearTimeout(this.#timer);
     this.#onFirst?.();
-    this.#idle.resolve();
+    this.#idle?.resolve();
   }
 
   /** How long a frame has to wait for its turn; undefined when it may not have one. */
   #takeTurn(now: number): number | undefined {
-    const { shared } = this.#options;
     const ownMs = this.#rate.take(now);
-    if (ownMs === undefined || shared === undefined) return ownMs;
-    const sharedMs = shared.take(now);
+    if (ownMs === undefined || this.#owner.takeShared === undefined) return ownMs;
+    const sharedMs = this.#owner.takeShared(now);
     return sharedMs === undefined ? undefined : Math.max(ownMs, sharedMs);
   }
 
   #refuse(frame: Inbound, now: number): void {
     this.#refused++;
-    if (this.#refused > FLOOD_FRAMES) this.#options.onFlood();
-    else this.#options.onRefused(frame, Math.max(this.#rate.waitMs(now), this.#options.shared?.waitMs(now) ?? 0));
+    if (this.#refused > FLOOD_FRAMES) this.#owner.onFlood();
+    else this.#owner.onRefused(frame, Math.max(this.#rate.waitMs(now), this.#owner.sharedWaitMs?.(now) ?? 0));
   }
 
   #advance(): void {
@@ -144,13 +144,15 @@ export class Inbox {
       this.#waiting.shift();
       this.#start(next.frame);
     }
-    if (this.#state === "finishing" && this.#running === 0) this.#idle.resolve();
+    // What it grew to is given back.
+    if (this.#waiting.length === 0) this.#waiting = [];
+    if (this.#state === "finishing" && this.#running === 0) this.#idle?.resolve();
     this.#throttle();
   }
 
   #mayStart({ frame, startAt }: Waiting): boolean {
     if (this.#alone) return false;
-    const inFlight = isPublish(frame) ? this.#options.limits.maxPublishesInFlight : 1;
+    const inFlight = isPublish(frame) ? this.#owner.limits.maxPublishesInFlight : 1;
     if (this.#running >= inFlight) return false;
     const waitMs = startAt - performance.now();
     if (waitMs <= 0) return true;
@@ -160,7 +162,7 @@ export class Inbox {
   }
 
   #start(frame: Inbound): void {
-    const done = this.#options.run(frame);
+    const done = this.#owner.run(frame);
     if (done === undefined) return;
     this.#running++;
     this.#alone = !isPublish(frame);
@@ -174,16 +176,16 @@ export class Inbox {
   #throttle(): void {
     const [next] = this.#waiting;
     if (next === undefined || this.#state === "closed") this.#setPaused(false);
-    else if (this.#waiting.length >= this.#options.limits.maxQueuedFrames) this.#setPaused(true);
+    else if (this.#waiting.length >= this.#owner.limits.maxQueuedFrames) this.#setPaused(true);
     else if (next.startAt > performance.now()) this.#setPaused(true);
-    else if (this.#running >= this.#options.limits.maxPublishesInFlight) this.#setPaused(true);
+    else if (this.#running >= this.#owner.limits.maxPublishesInFlight) this.#setPaused(true);
   }
 
   #setPaused(paused: boolean): void {
     if (this.#paused === paused) return;
     this.#paused = paused;
-    if (paused) this.#options.pause();
-    else this.#options.resume();
+    if (paused) this.#owner.pause();
+    else this.#owner.resume();
   }
 }
 

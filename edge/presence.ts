@@ -18,8 +18,9 @@ export class Presence {
   #members: Map<string, Member> | undefined;
   #crowded = false;
   #changed = false;
-  #joined = new Map<string, Member>();
-  #left = new Map<string, Member>();
+  /** Samples of who came and went since the last summary. Made in crowded rooms only. */
+  #joined: Map<string, Member> | undefined;
+  #left: Map<string, Member> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** `push` sends a frame to every member at this edge. */
@@ -42,7 +43,7 @@ export class Presence {
       this.#push(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
       return;
     }
-    if (!this.#left.delete(member.uid)) sample(this.#joined, member);
+    if (!this.#left?.delete(member.uid)) this.#joined = sample(this.#joined, member);
     this.#change();
   }
 
@@ -54,7 +55,7 @@ export class Presence {
       this.#push(encodeMember("member_left", { room: this.#room, member, count, reason }));
       return;
     }
-    if (!this.#joined.delete(member.uid)) sample(this.#left, member);
+    if (!this.#joined?.delete(member.uid)) this.#left = sample(this.#left, member);
     this.#change();
   }
 
@@ -121,7 +122,7 @@ export class Presence {
   }
 
   #tell(): void {
-    const [joined, left] = [[...this.#joined.values()], [...this.#left.values()]];
+    const [joined, left] = [[...(this.#joined?.values() ?? [])], [...(this.#left?.values() ?? [])]];
     this.#settle();
     this.#crowded = this.#isCrowded();
     this.#push(encodeMembersChanged({ room: this.#room, count: this.#count, joined, left }));
@@ -135,11 +136,12 @@ export class Presence {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#changed = false;
-    this.#joined = new Map();
-    this.#left = new Map();
+    this.#joined = undefined;
+    this.#left = undefined;
   }
 }
 
-function sample(sampled: Map<string, Member>, member: Member): void {
-  if (sampled.size < FIXED.membersSampled) sampled.set(member.uid, member);
+function sample(sampled: Map<string, Member> | undefined, member: Member): Map<string, Member> {
+  const some = sampled ?? new Map<string, Member>();
+  return some.size < FIXED.membersSampled ? some.set(member.uid, member) : some;
 }

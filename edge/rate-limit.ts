@@ -1,32 +1,39 @@
+/** How fast something may go. */
+export interface RateRule {
+  readonly perSecond: number;
+  readonly burst: number;
+  /** How long something may wait for its token, in milliseconds; what would wait longer is refused. */
+  readonly maxWaitMs: number;
+}
+
 /**
  * A token bucket written as a clock (the generic cell rate algorithm of ITU-T I.371): all its state is the time at which
  * the bucket will be full again, and it knows by itself how long what it has not enough tokens for has to wait.
  */
 export class RateLimit {
-  readonly #tokenMs: number;
-  readonly #burstMs: number;
-  readonly #maxWaitMs: number;
+  readonly #rule: RateRule;
   #fullAt = 0;
 
-  /** `maxWaitMs` is how long something may wait for its token; what would wait longer is refused. */
-  constructor(options: { readonly perSecond: number; readonly burst: number; readonly maxWaitMs: number }) {
-    this.#tokenMs = 1_000 / options.perSecond;
-    this.#burstMs = options.burst * this.#tokenMs;
-    this.#maxWaitMs = options.maxWaitMs;
+  /** The rule is kept, not copied: thousands of buckets have the same one. */
+  constructor(rule: RateRule) {
+    this.#rule = rule;
   }
 
   /** Takes a token at `now`, in milliseconds; returns how long to wait for it, or undefined when it is refused. */
   take(now: number): number | undefined {
-    const fullAt = Math.max(this.#fullAt, now) + this.#tokenMs;
-    const waitMs = Math.max(0, fullAt - this.#burstMs - now);
-    if (waitMs > this.#maxWaitMs) return undefined;
+    const { perSecond, burst, maxWaitMs } = this.#rule;
+    const tokenMs = 1_000 / perSecond;
+    const fullAt = Math.max(this.#fullAt, now) + tokenMs;
+    const waitMs = Math.max(0, fullAt - burst * tokenMs - now);
+    if (waitMs > maxWaitMs) return undefined;
     this.#fullAt = fullAt;
     return waitMs;
   }
 
   /** How long until a token would not have to be waited for. */
   waitMs(now: number): number {
-    return Math.max(0, this.#fullAt + this.#tokenMs - this.#burstMs - now);
+    const { perSecond, burst } = this.#rule;
+    return Math.max(0, this.#fullAt - ((burst - 1) * 1_000) / perSecond - now);
   }
 
   /** True when nothing was taken for so long that the whole burst is available again. */

@@ -1,4 +1,4 @@
-import { RateLimit } from "./rate-limit.ts";
+import { RateLimit, type RateRule } from "./rate-limit.ts";
 
 /** Buckets above which those that are full again are looked for. */
 const SWEEP_ABOVE = 1_000;
@@ -8,13 +8,13 @@ const SWEEP_ABOVE = 1_000;
  * kept is bounded by what was used lately.
  */
 export class RateLimits {
-  readonly #options: { readonly perSecond: number; readonly burst: number; readonly maxWaitMs: number };
+  readonly #rule: RateRule;
   readonly #limits = new Map<string, RateLimit>();
   #sweepAbove = SWEEP_ABOVE;
 
-  /** As for RateLimit; the same for every key. */
-  constructor(options: { readonly perSecond: number; readonly burst: number; readonly maxWaitMs: number }) {
-    this.#options = options;
+  /** The same rule for every key. */
+  constructor(rule: RateRule) {
+    this.#rule = rule;
   }
 
   /** How many buckets are kept. */
@@ -27,7 +27,7 @@ export class RateLimits {
     const known = this.#limits.get(key);
     if (known !== undefined) return known.take(now);
     if (this.#limits.size >= this.#sweepAbove) this.#sweep(now);
-    const limit = new RateLimit(this.#options);
+    const limit = new RateLimit(this.#rule);
     this.#limits.set(key, limit);
     return limit.take(now);
   }
@@ -35,18 +35,6 @@ export class RateLimits {
   /** How long until a token of a key would not have to be waited for. */
   waitMs(key: string, now: number): number {
     return this.#limits.get(key)?.waitMs(now) ?? 0;
-  }
-
-  /** One key's bucket, for those who know the key only later: before that, nothing is limited. */
-  of(key: () => string | undefined): Pick<RateLimit, "take" | "waitMs"> {
-    const known = <T>(limit: (name: string) => T): T | 0 => {
-      const name = key();
-      return name === undefined ? 0 : limit(name);
-    };
-    return {
-      take: (now) => known((name) => this.take(name, now)),
-      waitMs: (now) => known((name) => this.waitMs(name, now)),
-    };
   }
 
   #sweep(now: number): void {

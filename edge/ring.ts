@@ -22,6 +22,8 @@ export interface RingPage {
 interface Entry {
   readonly stored: StoredEvent;
   readonly json: string;
+  /** When it came live, in milliseconds since 1970; 0 for what was read from the log. */
+  readonly heardAt: number;
 }
 
 /**
@@ -60,7 +62,7 @@ export class Ring {
   /** Adds the room's next event and returns its JSON. A deletion takes the deleted event out. */
   push(stored: StoredEvent): string {
     const { body } = stored.event;
-    const entry = this.#encode(stored);
+    const entry = this.#encode(stored, this.#now());
     this.#entries.push(entry);
     this.#chars += entry.json.length;
     if (body.case === "deletion") this.#remove(Number(body.value.deletedSeq));
@@ -78,11 +80,17 @@ export class Ring {
     if (from >= this.#from) return;
     const older = events
       .filter((stored) => stored.seq > from && stored.seq <= this.#from)
-      .map((stored) => this.#encode(stored));
+      .map((stored) => this.#encode(stored, 0));
     this.#entries = [...older, ...this.#entries];
     this.#chars += older.reduce((sum, entry) => sum + entry.json.length, 0);
     this.#from = from;
     this.#trim();
+  }
+
+  /** When an event came, in milliseconds since 1970; undefined when that is not known here. */
+  heardAt(seq: number): number | undefined {
+    const entry = this.#entries[this.#indexAfter(seq - 1)];
+    return entry?.stored.seq === seq && entry.heardAt > 0 ? entry.heardAt : undefined;
   }
 
   /** The earliest events after `seq`; undefined when the ring does not reach back that far. */
@@ -113,8 +121,8 @@ export class Ring {
     return this.#page(start, end, start > 0 || mayHaveOlder);
   }
 
-  #encode(stored: StoredEvent): Entry {
-    return { stored, json: encodeEvent(stored, this.#epoch) };
+  #encode(stored: StoredEvent, heardAt: number): Entry {
+    return { stored, json: encodeEvent(stored, this.#epoch), heardAt };
   }
 
   #page(start: number, end: number, hasMore: boolean): RingPage | undefined {
@@ -146,7 +154,7 @@ export class Ring {
     // Its successor must not point at it any more, or whoever reads the two neighbours would see a hole.
     const next = this.#entries[index];
     if (next === undefined || next.stored.prevSeq !== seq) return;
-    const relinked = this.#encode({ ...next.stored, prevSeq: removed.stored.prevSeq });
+    const relinked = this.#encode({ ...next.stored, prevSeq: removed.stored.prevSeq }, next.heardAt);
     this.#entries[index] = relinked;
     this.#chars += relinked.json.length - next.json.length;
   }

@@ -8,9 +8,10 @@ export type Command = NonNullable<MessageInitShape<typeof EdgeCommandSchema>["co
 /** How a connection is registered. */
 export type Registration = Extract<Command, { case: "connect" }>["value"];
 
-interface Entry {
-  registration: Registration;
-  readonly rooms: Set<RoomId>;
+interface Entry<T> {
+  readonly who: T;
+  /** Most are in a few: a set would cost hundreds of bytes whatever is in it. */
+  rooms: readonly RoomId[];
   /** When the connection's memberships end, by performance.now(); undefined while it is open. */
   endsAt?: number;
 }
@@ -21,44 +22,48 @@ const SWEEP_MS = 250;
  * What this edge answers for towards the control plane: its connections and their rooms, those included whose grace has
  * not ended. Every change is told at once; what could not be told needs no queue, since attaching says all of it again.
  */
-export class Roster {
+export class Roster<T> {
+  readonly #describe: (who: T) => Registration;
   readonly #tell: (command: Command) => void;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, Entry<T>>();
   /** Clients in their grace. */
   readonly #departing = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
-  /** `tell` passes a command on, or drops it while nobody is attached. */
-  constructor(options: { readonly tell: (command: Command) => void }) {
+  /**
+   * `describe` says how a connection is registered, also one that has ended: it is asked whenever that is told, since it
+   * would take more memory to keep than to make. `tell` passes a command on, or drops it while nobody is attached.
+   */
+  constructor(options: { readonly describe: (who: T) => Registration; readonly tell: (command: Command) => void }) {
+    this.#describe = options.describe;
     this.#tell = options.tell;
     this.#timer = setInterval(() => this.#endGrace(), SWEEP_MS);
   }
 
   /** Registers a connection. */
-  connected(clientId: string, registration: Registration): void {
-    this.#entries.set(clientId, { registration, rooms: new Set() });
-    this.#tell({ case: "connect", value: registration });
+  connected(clientId: string, who: T): void {
+    this.#entries.set(clientId, { who, rooms: [] });
+    this.#tell({ case: "connect", value: this.#describe(who) });
   }
 
   /** What is known of a connection has changed. */
-  changed(clientId: string, registration: Registration): void {
+  changed(clientId: string): void {
     const entry = this.#entries.get(clientId);
-    if (entry === undefined) return;
-    entry.registration = registration;
-    this.#tell({ case: "connect", value: registration });
+    if (entry) this.#tell({ case: "connect", value: this.#describe(entry.who) });
   }
 
   /** The control plane has admitted a client to a room. */
   joined(clientId: string, room: RoomId): void {
     const entry = this.#entries.get(clientId);
-    if (entry) entry.rooms.add(room);
+    if (entry) entry.rooms = [...entry.rooms.filter((held) => held !== room), room];
     // Admitted while its connection was ending: nobody is there to be a member.
     else this.#tell({ case: "leave", value: { clientId, roomId: room, reason: "disconnected" } });
   }
 
   /** A client is no longer in a room. */
   left(clientId: string, room: RoomId, reason: string): void {
-    this.#entries.get(clientId)?.rooms.delete(room);
+    const entry = this.#entries.get(clientId);
+    if (entry) entry.rooms = entry.rooms.filter((held) => held !== room);
     this.#tell({ case: "leave", value: { clientId, roomId: room, reason } });
   }
 
@@ -78,8 +83,8 @@ export class Roster {
 
   /** All of it, as commands: what attaching says. */
   *commands(): Generator<Command> {
-    for (const [clientId, { registration, rooms }] of this.#entries) {
-      yield { case: "connect", value: registration };
+    for (const [clientId, { who, rooms }] of this.#entries) {
+      yield { case: "connect", value: this.#describe(who) };
       for (const roomId of rooms) yield { case: "hold", value: { clientId, roomId } };
     }
   }

@@ -28,6 +28,7 @@ import {
   UPGRADE_REQUIRED,
   WEBSOCKET_PATH,
 } from "./handshake.ts";
+import { Intake } from "./intake.ts";
 import { Paced } from "./paced.ts";
 import { RateLimits } from "./rate-limits.ts";
 
@@ -172,7 +173,12 @@ class Upgrades {
   /** By network, as the one below: an IPv6 subscriber has 2^64 addresses. */
   readonly #rates: RateLimits;
   readonly #byNetwork = new Map<string, number>();
+  readonly #intake = new Intake();
   readonly #paced: Paced<{ readonly request: IncomingMessage; readonly head: Buffer }>;
+  // One for all connections, as each would cost each of them.
+  readonly #onSocketError = (error: Error): void => this.#options.log.debug({ err: error }, "a client's socket failed");
+  readonly #onProtocolError = (error: Error): void =>
+    this.#options.log.debug({ err: error }, "a client broke the WebSocket protocol");
   #open = 0;
 
   constructor(options: EdgeServerOptions, handshake: HandshakeOptions) {
@@ -205,7 +211,7 @@ class Upgrades {
   handle(request: IncomingMessage, head: Buffer): void {
     const { socket } = request;
     // First of all: an error without a listener would end the process.
-    socket.on("error", (error) => this.#options.log.debug({ err: error }, "a client's socket failed"));
+    socket.on("error", this.#onSocketError);
     if (!this.#paced.push({ request, head })) this.#refuse(socket, TOO_MANY_UPGRADES);
   }
 
@@ -217,7 +223,7 @@ class Upgrades {
   #handle(request: IncomingMessage, head: Buffer): void {
     const { socket } = request;
     if (socket.destroyed) return;
-    const { log, onConnection } = this.#options;
+    const { onConnection } = this.#options;
     const address = clientAddress(socket.remoteAddress, headerValues(request, "x-forwarded-for"), this.#proxies);
     const verdict = this.#judge(request, address);
     if (!verdict.ok) {
@@ -226,7 +232,8 @@ class Upgrades {
     }
     this.#count(address, socket);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      webSocket.on("error", (error) => log.debug({ err: error, address }, "a client broke the WebSocket protocol"));
+      webSocket.on("error", this.#onProtocolError);
+      this.#intake.attach(webSocket, socket);
       onConnection(webSocket, socket, { ...verdict, address });
     });
   }
@@ -266,7 +273,7 @@ class Upgrades {
     const network = networkOf(address);
     this.#open++;
     this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
-    socket.once("close", () => {
+    socket.on("close", () => {
       this.#open--;
       const left = (this.#byNetwork.get(network) ?? 0) - 1;
       if (left > 0) this.#byNetwork.set(network, left);

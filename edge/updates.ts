@@ -27,7 +27,7 @@ import type { Roster } from "./roster.ts";
 /** What updates act upon. */
 export interface UpdateTargets {
   readonly hub: Hub;
-  readonly roster: Roster;
+  readonly roster: Roster<Connection>;
   readonly direct: Direct;
   readonly revocations: Revocations;
   readonly connections: ReadonlyMap<string, Connection>;

@@ -1,46 +1,26 @@
-"""Rolls dice for whoever writes `!dice`, with nothing but Python's standard library:
-
-    ROOM_SERVICE_TOKEN=<secret of scopes read and publish> python3 examples/service.py general
-"""
-
+"""Rolls dice for whoever writes `!dice`: ROOM_SERVICE_TOKEN=<its secret> python3 examples/service.py general"""
 import json, os, random, struct, sys, time
 from urllib.request import Request, urlopen
 
-room = sys.argv[1] if len(sys.argv) > 1 else "general"
 url = os.environ.get("ROOM_SERVICE_URL", "http://127.0.0.1:8080") + "/baccarat.v1.RoomService/"
-token = os.environ.get("ROOM_SERVICE_TOKEN", "none")
-
-
-def post(method, kind, body):
-    headers = {"Content-Type": kind, "Authorization": "Bearer " + token}
-    return urlopen(Request(url + method, body, headers), timeout=40)
-
-
-def call(method, request):
-    return json.load(post(method, "application/json", json.dumps(request).encode()))
-
-
-def stream(method, request):  # Before each message come a byte of flags and four of length; the last one has flag 2.
-    body = json.dumps(request).encode()
-    answers = post(method, "application/connect+json", struct.pack(">BI", 0, len(body)) + body)
-    while header := answers.read(5):
-        flags, length = struct.unpack(">BI", header)
-        answer = json.loads(answers.read(length))
-        if flags & 2:
-            raise ConnectionError(answer)
-        yield answer
-
-
-request = {"room_id": room}
+auth = {"Authorization": "Bearer " + os.environ.get("ROOM_SERVICE_TOKEN", "none")}
+watch = {"room_id": sys.argv[1] if len(sys.argv) > 1 else "general"}
+post = lambda method, kind, body: urlopen(Request(url + method, body, auth | {"Content-Type": kind}), timeout=40)
 while True:
     try:
-        for answer in stream("WatchRoom", request):
+        body = json.dumps(watch).encode()  # A stream's messages have a byte of flags and four of length in front.
+        stream = post("WatchRoom", "application/connect+json", struct.pack(">BI", 0, len(body)) + body)
+        while head := stream.read(5):
+            answer = json.loads(stream.read(struct.unpack(">BI", head)[1]))
+            if head[0] & 2:  # The last one says why the stream ends.
+                raise ConnectionError(answer)
             for event in answer["events"]:
                 said = event.get("message", {})
                 if said.get("message") == "!dice" and not said["uid"].startswith("service:"):
                     text = f"{said['username']} rolls {random.randint(1, 6)} of 6"
-                    call("SendMessage", {"room_id": room, "message": text, "idempotency_key": "dice-" + event["seq"]})
-            request["after"] = answer["position"]
+                    roll = {"room_id": watch["room_id"], "message": text, "idempotency_key": "dice-" + event["seq"]}
+                    post("SendMessage", "application/json", json.dumps(roll).encode()).close()
+            watch["after"] = answer["position"]
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
-        time.sleep(1)
+    time.sleep(1)

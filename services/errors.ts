@@ -57,7 +57,11 @@ export class RoomError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(reason: Reason, message: string, options: RoomErrorOptions = {}) {
+    // Most are a client's mistake, of which a flood makes many: finding out where each was made costs more than all else.
+    const { stackTraceLimit } = Error;
+    if (options.cause === undefined) Error.stackTraceLimit = 0;
     super(message, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "RoomError";
     this.reason = reason;
     this.retryAfterMs = options.retryAfterMs ?? 0;

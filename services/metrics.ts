@@ -23,7 +23,7 @@ export class Metrics {
   readonly refusedTotal = this.#counter("refused_total", "Upgrades refused, by HTTP status.", ["status"]);
   readonly eventLoopLagSeconds = this.#gauge(
     "event_loop_lag_seconds",
-    "How late the event loop of an edge was on average in the last second.",
+    "How late the event loop was on average in the last second.",
   );
   readonly closesTotal = this.#counter("closes_total", "Connections closed, by close code. Use countClose.", ["code"]);
   readonly framesTotal = this.#counter("frames_total", "Frames received, by type and outcome (ok or error code).", [
@@ -76,6 +76,7 @@ export class Metrics {
     ["cause"],
   );
   readonly ready = this.#gauge("ready", "1 while /readyz is green, 0 while it is red.");
+  readonly warnings = this.#gauge("warnings", "What /readyz warns of now, in number.");
   readonly attached = this.#gauge("attached", "1 while this edge is attached to a RoomService, 0 while it is not.");
   readonly brokerUp = this.#gauge("broker_up", "1 while the broker can store, 0 while it cannot.");
 
@@ -124,6 +125,7 @@ export class Metrics {
 export class SupervisorMetrics {
   readonly #registry = new Registry();
   readonly ready = this.#gauge("ready", "1 while /readyz is green, 0 while it is red.");
+  readonly warnings = this.#gauge("warnings", "What /readyz warns of now, in number.");
   readonly workers = this.#gauge("workers", "Worker processes that run now.");
   readonly workerRestartsTotal = new Counter({
     name: "baccarat_worker_restarts_total",

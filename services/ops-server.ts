@@ -11,6 +11,7 @@ export type Probe = () => readonly string[];
 /** Numbers as the server shows them: Metrics, or what stands for those of several processes. */
 export interface OpsMetrics {
   readonly ready: Pick<Metrics["ready"], "set">;
+  readonly warnings: Pick<Metrics["warnings"], "set">;
   /** Everything, in the text format of Prometheus. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -93,6 +94,7 @@ function answer(options: {
       return reply(reasons.length === 0 ? 200 : 503, "application/json", `${body}\n`);
     }
     metrics.ready.set(ask(probes).length === 0 ? 1 : 0);
+    metrics.warnings.set(ask(warnings).length);
     metrics.render().then(
       (rendered) => reply(200, rendered.contentType, rendered.text),
       (error: unknown) => text(500, `metrics failed: ${String(error)}`),

@@ -102,8 +102,8 @@ export function startOtlp(options: OtlpOptions): OtlpTracer {
   return {
     begin: (name, span) => begin(tracer, name, span),
     async close() {
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, EXPORT_MS.last);
+      const { promise: late, reject } = Promise.withResolvers<never>();
+      const timer = setTimeout(() => reject(new Error("the collector does not answer")), EXPORT_MS.last);
       try {
         await Promise.race([provider.shutdown(), late]);
       } catch (error) {

@@ -293,8 +293,10 @@ export class Room extends Emitter<RoomEvents> {
     this.#entered = true;
     this.#roster.joined(joined);
     const changed = this.#standing.joined(joined);
-    if (joined.recovered) for (const event of events) this.#apply(event);
-    this.#snapshot.joined(joined.snapshot);
+    const snapshot = readEvents(joined.snapshot ?? []);
+    // In the snapshot there may be what this client was not given before, in a room that gives the latest only.
+    if (joined.recovered) for (const event of [...events, ...snapshot]) this.#apply(event);
+    this.#snapshot.joined(snapshot, joined.seq);
     // Announced before anything newer: until then listeners would see a hole.
     if (!joined.recovered && !first) this.emit("reset", { reason: joined.reason ?? this.#lostBy, events });
     this.#lostBy = "";
@@ -340,8 +342,10 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #apply(event: RoomEvent): void {
-    if (!this.#position || event.seq <= this.#position.seq) return;
-    this.#position = { ...this.#position, seq: event.seq };
+    if (!this.#position) return;
+    // What a room kept back may come behind later events, but not behind a later one of its own key.
+    if (event.seq <= this.#position.seq && !this.#snapshot.isNews(event)) return;
+    this.#position = { ...this.#position, seq: Math.max(event.seq, this.#position.seq) };
     this.#snapshot.heard(event);
     this.emit("event", event);
     if (event.kind === "message") this.emit("message", event.message);

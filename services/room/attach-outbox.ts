@@ -7,8 +7,8 @@ import {
   EdgeUpdateSchema,
 } from "../../gen/baccarat/v1/edge_service_pb.ts";
 
-/** About how many bytes one response holds; with the one update that goes over it stays below FIXED.rpcBytes. */
-const RESPONSE_BYTES = 256 * 1024;
+/** About how many bytes one response holds. What is larger goes alone: a join's history and snapshot, below FIXED.rpcBytes. */
+const RESPONSE_BYTES = 512 * 1024;
 /** Above this many bytes waiting, no further commands are read from the edge. */
 const HIGH_BYTES = 2 * 1024 * 1024;
 /** What may wait at most. Presence cannot be slowed down: an edge that is this far behind is better off with a re-sync. */
@@ -88,7 +88,7 @@ export class AttachOutbox {
     let bytes = 0;
     let taken = 0;
     for (const sized of this.#waiting) {
-      if (bytes > RESPONSE_BYTES) break;
+      if (bytes > 0 && bytes + sized.bytes > RESPONSE_BYTES) break;
       updates.push(create(EdgeUpdateSchema, { update: sized.update }));
       bytes += sized.bytes;
       taken++;

@@ -28,8 +28,9 @@ export class Connections {
   /** Every run of an edge of which something is stored. */
   readonly incarnations: ReadonlyMap<string, FoldedIncarnation>;
   readonly #incarnations = new Map<string, Incarnation>();
-  readonly #byUid = new Map<string, Set<FoldedClient>>();
-  readonly #bySession = new Map<string, Set<FoldedClient>>();
+  // Lists, since most users have one connection, and a set costs hundreds of bytes whatever is in it.
+  readonly #byUid = new Map<string, readonly FoldedClient[]>();
+  readonly #bySession = new Map<string, readonly FoldedClient[]>();
   readonly #emit: ChangeListener;
   #registered = 0;
 
@@ -49,12 +50,12 @@ export class Connections {
   }
 
   /** Registered connections of a user. */
-  ofUser(uid: string): ReadonlySet<FoldedClient> {
+  ofUser(uid: string): readonly FoldedClient[] {
     return this.#byUid.get(uid) ?? NONE;
   }
 
   /** Registered connections with this session. */
-  ofSession(sessionHash: string): ReadonlySet<FoldedClient> {
+  ofSession(sessionHash: string): readonly FoldedClient[] {
     return this.#bySession.get(sessionHash) ?? NONE;
   }
 
@@ -197,15 +198,14 @@ export class Connections {
   }
 }
 
-const NONE: ReadonlySet<FoldedClient> = new Set();
+const NONE: readonly FoldedClient[] = [];
 
-function add(index: Map<string, Set<FoldedClient>>, key: string, client: FoldedClient): void {
-  const known = index.get(key);
-  if (known === undefined) index.set(key, new Set([client]));
-  else known.add(client);
+function add(index: Map<string, readonly FoldedClient[]>, key: string, client: FoldedClient): void {
+  index.set(key, [...(index.get(key) ?? NONE), client]);
 }
 
-function remove(index: Map<string, Set<FoldedClient>>, key: string, client: FoldedClient): void {
-  const known = index.get(key);
-  if (known?.delete(client) && known.size === 0) index.delete(key);
+function remove(index: Map<string, readonly FoldedClient[]>, key: string, client: FoldedClient): void {
+  const left = (index.get(key) ?? NONE).filter((other) => other !== client);
+  if (left.length > 0) index.set(key, left);
+  else index.delete(key);
 }

@@ -9,6 +9,7 @@ import { Attachments } from "./attachments.ts";
 import { Clients } from "./clients.ts";
 import { ControlFold } from "./control-fold.ts";
 import { ControlWriter } from "./control-writer.ts";
+import { Deliveries } from "./deliveries.ts";
 import { Digests, LOOK_BACK } from "./digests.ts";
 import { createDirect, type Direct } from "./direct.ts";
 import { Edges } from "./edges.ts";
@@ -48,6 +49,7 @@ export interface ControlPlane {
   readonly membership: Membership;
   readonly clients: Clients;
   readonly edges: Edges;
+  readonly deliveries: Deliveries;
   readonly history: History;
   /** The latest of each key; runs by itself. */
   readonly snapshots: Snapshots;
@@ -122,7 +124,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const erasure = new Erasure({ broker, publisher, audit });
   const notices = new Notices({ writer, now });
   const revocations = new Revocations({ fold, writer, audit, now });
-  const reading = { rooms, membership, clients, edges, history, snapshots, watches };
+  const deliveries = new Deliveries({ broker, rooms, clients, history });
+  const reading = { rooms, membership, clients, edges, deliveries, history, snapshots, watches };
   return {
     ...reading,
     direct,

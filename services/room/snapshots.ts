@@ -1,12 +1,14 @@
-import type { Broker, StoredEvent, Unsubscribe } from "../../broker/broker.ts";
+import type { Broker, HistoryPage, StoredEvent, Unsubscribe } from "../../broker/broker.ts";
 import type { SnapshotRecord } from "../../gen/baccarat/v1/control_pb.ts";
 import type { Event } from "../../gen/baccarat/v1/event_pb.ts";
+import { RoomError } from "../errors.ts";
 import type { RoomId } from "../ids.ts";
 import { FIXED, type Limits } from "../limits.ts";
 import type { Logger } from "../log.ts";
 import type { PublishedEvent } from "../publisher.ts";
 import type { ControlFold } from "./control-fold.ts";
 import type { Change } from "./folded.ts";
+import { SharedReads } from "./shared-reads.ts";
 import { SnapshotRecorder } from "./snapshot-recorder.ts";
 import { SnapshotSpace } from "./snapshot-space.ts";
 import { isClear, SnapshotState, type SnapshotView } from "./snapshot-state.ts";
@@ -21,8 +23,8 @@ export interface RoomSnapshot {
   readonly changed: number;
 }
 
-/** How long a read may wait for this replica to have heard of the log what the read saw, in milliseconds. */
-const READ_MS = 2_000;
+/** How long a read waits for this replica to have heard what the read saw before it looks in the log, in milliseconds. */
+const HEAR_MS = 500;
 /** When others' events are recorded by this replica, in milliseconds, unless the one that published them has done so. */
 const OTHERS_MS = 3_000;
 const OTHERS_SPREAD_MS = 2_000;
@@ -39,8 +41,13 @@ export class Snapshots {
   readonly #space: SnapshotSpace;
   readonly #recorder: SnapshotRecorder;
   readonly #unsubscribe: Unsubscribe[];
+  /** Where the log ended when this replica started. */
+  #end: number | undefined;
+  /** What is recorded of a log before this one, until it is known whether it counts. */
+  #ofAnotherLog: StoredEvent[] = [];
   /** Events that came while positions of their rooms are being read. */
   readonly #reads = new Map<RoomId, Set<StoredEvent[]>>();
+  readonly #pages = new SharedReads<HistoryPage>();
 
   /** To be made before fold and tail start. */
   constructor(options: { broker: Broker; fold: ControlFold; tail: SharedTail; limits: Limits; log: Logger }) {
@@ -55,6 +62,8 @@ export class Snapshots {
 
   /** Reads what is not recorded; to be called when fold and tail have started. @throws RoomError unavailable. */
   async start(): Promise<void> {
+    this.#end = await this.#broker.logEnd();
+    this.#adopt();
     const from = await this.#recorder.readFrom();
     const { promise, resolve } = Promise.withResolvers<void>();
     const stop = await this.#broker.tail(from, (stored) => this.#hear(stored), resolve);
@@ -109,13 +118,30 @@ export class Snapshots {
     this.#reads.set(room, reads.add(since));
     try {
       const result = await read();
-      await this.#tail.reached(result.seq, READ_MS);
-      const newer = since.filter(({ seq }) => seq > from && seq <= result.seq);
-      return [result, given(before, newer)];
+      const heard = await this.#hears(result.seq);
+      const newer = heard ? since : await this.#read(room, from);
+      const inRange = newer.filter(({ seq }) => seq > from && seq <= result.seq);
+      return [result, given(before, inRange)];
     } finally {
       reads.delete(since);
       if (reads.size === 0 && this.#reads.get(room) === reads) this.#reads.delete(room);
     }
+  }
+
+  /** False when what is stored up to a position is not heard in time. */
+  #hears(seq: number): Promise<boolean> {
+    return this.#tail.reached(seq, HEAR_MS).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** A room's events after a position, all or none. @throws RoomError unavailable. */
+  async #read(room: RoomId, after: number): Promise<readonly StoredEvent[]> {
+    const range = { after, limit: FIXED.historyEvents, maxBytes: FIXED.historyBytes };
+    const page = await this.#pages.read(JSON.stringify([room, after]), () => this.#broker.history(room, range));
+    if (!page.hasMore && page.floor <= after) return page.events;
+    throw new RoomError("unavailable", "the log is still being read");
   }
 
   #follow(change: Change): void {
@@ -131,12 +157,29 @@ export class Snapshots {
       this.#state.recorded(room, key, undefined, othersDue());
       return;
     }
-    const seq = Number(event.seq);
-    if (record.epoch !== this.#broker.epoch || seq <= this.#deletedUpTo(room)) {
+    const stored = { room, seq: Number(event.seq), prevSeq: Number(event.prevSeq), event };
+    const isOfThisLog = record.epoch === this.#broker.epoch;
+    if (isOfThisLog && stored.seq > this.#deletedUpTo(room)) {
+      this.#state.recorded(room, key, stored, othersDue());
+    } else if (isOfThisLog || this.#end !== undefined) {
       this.#state.outdated(room, key, othersDue());
     } else {
-      this.#state.recorded(room, key, { room, seq, prevSeq: Number(event.prevSeq), event }, othersDue());
+      this.#ofAnotherLog.push(stored);
     }
+  }
+
+  /**
+   * What was recorded before the epoch changed is still good where this log comes after it, as a restored backup does:
+   * it is recorded anew. In a log that has not come as far it would pass for newer than what is to come.
+   */
+  #adopt(): void {
+    for (const stored of this.#ofAnotherLog) {
+      const { body } = stored.event;
+      if (body.case !== "customEvent") continue;
+      if (stored.seq <= (this.#end ?? 0)) this.#hear(stored);
+      this.#state.outdated(stored.room, body.value.snapshotKey, othersDue());
+    }
+    this.#ofAnotherLog = [];
   }
 
   #hear(stored: StoredEvent): void {
@@ -152,7 +195,9 @@ export class Snapshots {
   /** A deleted room begins anew, whatever the log still holds of it. */
   #deletedUpTo(room: RoomId): number {
     const at = this.#fold.room(room)?.record?.deletedAt;
-    return at?.epoch === this.#broker.epoch ? Number(at.seq) : 0;
+    if (at === undefined) return 0;
+    const seq = Number(at.seq);
+    return at.epoch === this.#broker.epoch || seq <= (this.#end ?? 0) ? seq : 0;
   }
 }
 
@@ -161,7 +206,7 @@ function given(before: SnapshotView, since: readonly StoredEvent[]): RoomSnapsho
   let { changed } = before;
   for (const stored of since) {
     const { body } = stored.event;
-    if (body.case !== "customEvent") continue;
+    if (body.case !== "customEvent" || body.value.snapshotKey === "") continue;
     const { snapshotKey, dataJson } = body.value;
     changed = Math.max(changed, stored.seq);
     if ((latest.get(snapshotKey)?.seq ?? 0) > stored.seq) continue;

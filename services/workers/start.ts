@@ -46,7 +46,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Ports> {
   const ops = await startOpsServer({
     host: opsHost,
     port: opsPort,
-    metrics: { ready: metrics.ready, render: () => supervisor.render() },
+    metrics: { ready: metrics.ready, warnings: metrics.warnings, render: () => supervisor.render() },
     probes: [() => (lifecycle.stopping ? ["draining"] : supervisor.notReady())],
     warnings: [() => supervisor.warnings()],
     started: () => started,

@@ -102,8 +102,8 @@ export function liveContract(engine: Engine): void {
       broker.signal(LOBBY, typing(LOBBY, "percy"));
       broker.signal(TABLE, typing(TABLE, "anna"));
       await Promise.all([lobby.signalCount(1), table.signalCount(1)]);
-      expect(lobby.signals.map(({ body }) => body.value?.uid)).toEqual(["percy"]);
-      expect(table.signals.map(({ body }) => body.value?.uid)).toEqual(["anna"]);
+      expect(lobby.signals.map(({ body }) => body.value)).toMatchObject([{ uid: "percy" }]);
+      expect(table.signals.map(({ body }) => body.value)).toMatchObject([{ uid: "anna" }]);
       expect(await broker.logEnd()).toBe(end);
       expect((await broker.history(LOBBY, { limit: 10 })).events).toEqual([]);
     });

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { Metrics } from "../../services/metrics.ts";
+import { Metrics, SupervisorMetrics } from "../../services/metrics.ts";
 import { ROOT } from "../support/process.ts";
 
 interface Alerts {
@@ -27,7 +27,8 @@ const read = (path: string): Promise<string> => readFile(join(ROOT, path), "utf8
 
 /** Names that are on /metrics, with the suffixes a histogram's samples have. */
 async function servedNames(): Promise<Set<string>> {
-  const { text } = await new Metrics({ process: true }).render();
+  const rendered = await Promise.all([new Metrics({ process: true }).render(), new SupervisorMetrics().render()]);
+  const text = rendered.map((one) => one.text).join("\n");
   return new Set(
     [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = "", type]) =>
       type === "histogram" ? ["_bucket", "_count", "_sum"].map((suffix) => name + suffix) : [name],

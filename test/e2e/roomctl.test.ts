@@ -139,14 +139,16 @@ describe("roomctl", { timeout: 120_000 }, () => {
     expect(await says(["history", room, "--limit", "1"])).toMatch(/^\d\d:\d\d:\d\d #\d+ percy: as percy\n$/);
 
     const edge = ann.welcome.edge_id;
-    expect(await json(["trace", message_id])).toMatchObject({
+    const traced = await json<{ deliveries: { deliver_time: string }[] }>(["trace", message_id]);
+    expect(traced).toMatchObject({
       message_id,
       by: "service:ops",
-      edges: [edge],
+      deliveries: [{ edge_id: edge, connections: 1 }],
       event: { room_id: room },
     });
+    expect(Math.abs(Date.parse(traced.deliveries[0]?.deliver_time ?? "") - Date.now())).toBeLessThan(60_000);
     expect(await says(["trace", message_id, "--room", room])).toMatch(
-      new RegExp(`room +${room}\n(.*\n)*.*serve.* ${edge}\n`),
+      new RegExp(`room +${room}\n(.*\n)*delivered by ${edge} +\\S+ \\(-?\\d+ ms\\), 1 connections now\n`),
     );
     await says(["delete-message", room, seq]);
     await ann.next("message_deleted", (deleted) => deleted.deleted_seq === Number(seq));

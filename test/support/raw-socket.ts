@@ -81,13 +81,13 @@ export class RawSocket implements AsyncDisposable {
   }
 
   /** The close code the server sent. @throws Error when the connection ended without one. */
-  async closeCode(): Promise<number> {
+  async closeCode(withinMs: number = PATIENCE_MS): Promise<number> {
     for (;;) {
       const code = findCloseCode(this.#received);
       if (code !== undefined) return code;
       if (this.#socket.closed)
         throw new Error(`the connection ended without a close frame: ${this.#received.toString()}`);
-      await within(PATIENCE_MS, "a close frame", this.#changed.promise);
+      await within(withinMs, "a close frame", this.#changed.promise);
     }
   }
 

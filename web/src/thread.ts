@@ -151,6 +151,7 @@ export class Thread {
     try {
       const { events, hasMore } = await this.#room.history({ limit: PAGE });
       this.#take(this.timeline.addLatest(events, hasMore), true);
+      this.#oldestSeq = this.timeline.oldestSeq;
       this.readIfSeen();
       this.#note();
     } catch (error) {
@@ -264,8 +265,9 @@ export class Thread {
     room.on("updated", (settings) => this.#note(...this.rules.updated(settings)));
     room.on("muted", (change) => {
       const own = change.uid === this.#host.client.self?.uid;
-      const name = own ? undefined : (this.roster.get(change.uid)?.username ?? change.uid);
-      this.#note(describeMute(change, name, Date.now()));
+      const name = own ? undefined : this.roster.get(change.uid)?.username;
+      // Of somebody who is not there, nobody here would know who that is.
+      this.#note(...(own || name !== undefined ? [describeMute(change, name, Date.now())] : []));
     });
     room.on("recovered", ({ count }) => this.#recovered(count));
     room.on("reset", ({ reason, events }) => this.#reset(reason, events));

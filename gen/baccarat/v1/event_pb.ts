@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file baccarat/v1/event.proto.
  */
 export const file_baccarat_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdiYWNjYXJhdC92MS9ldmVudC5wcm90bxILYmFjY2FyYXQudjEimQIKBUV2ZW50Eg8KB3Jvb21faWQYASABKAkSCwoDc2VxGAIgASgEEhAKCHByZXZfc2VxGAMgASgEEigKBHNlbnQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBXRyYWNlGAUgASgLMhkuYmFjY2FyYXQudjEuVHJhY2VDb250ZXh0EicKB21lc3NhZ2UYBiABKAsyFC5iYWNjYXJhdC52MS5NZXNzYWdlSAASKQoIZGVsZXRpb24YByABKAsyFS5iYWNjYXJhdC52MS5EZWxldGlvbkgAEjAKDGN1c3RvbV9ldmVudBgIIAEoCzIYLmJhY2NhcmF0LnYxLkN1c3RvbUV2ZW50SABCBgoEYm9keSIvCghEZWxldGlvbhITCgtkZWxldGVkX3NlcRgBIAEoBBIOCgZieV91aWQYAiABKAkiVAoLQ3VzdG9tRXZlbnQSDAoEdHlwZRgBIAEoCRIRCglkYXRhX2pzb24YAiABKAkSDgoGYnlfdWlkGAMgASgJEhQKDHNuYXBzaG90X2tleRgEIAEoCSI3CgxUcmFjZUNvbnRleHQSEwoLdHJhY2VwYXJlbnQYASABKAkSEgoKdHJhY2VzdGF0ZRgCIAEoCSImCghQb3NpdGlvbhINCgVlcG9jaBgBIAEoCRILCgNzZXEYAiABKAQiSAoGU2lnbmFsEg8KB3Jvb21faWQYASABKAkSJQoGdHlwaW5nGAIgASgLMhMuYmFjY2FyYXQudjEuVHlwaW5nSABCBgoEYm9keSInCgZUeXBpbmcSCwoDdWlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJYgZwcm90bzM", [file_baccarat_v1_message, file_google_protobuf_timestamp]);
+  fileDesc("ChdiYWNjYXJhdC92MS9ldmVudC5wcm90bxILYmFjY2FyYXQudjEimQIKBUV2ZW50Eg8KB3Jvb21faWQYASABKAkSCwoDc2VxGAIgASgEEhAKCHByZXZfc2VxGAMgASgEEigKBHNlbnQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBXRyYWNlGAUgASgLMhkuYmFjY2FyYXQudjEuVHJhY2VDb250ZXh0EicKB21lc3NhZ2UYBiABKAsyFC5iYWNjYXJhdC52MS5NZXNzYWdlSAASKQoIZGVsZXRpb24YByABKAsyFS5iYWNjYXJhdC52MS5EZWxldGlvbkgAEjAKDGN1c3RvbV9ldmVudBgIIAEoCzIYLmJhY2NhcmF0LnYxLkN1c3RvbUV2ZW50SABCBgoEYm9keSIvCghEZWxldGlvbhITCgtkZWxldGVkX3NlcRgBIAEoBBIOCgZieV91aWQYAiABKAkiVAoLQ3VzdG9tRXZlbnQSDAoEdHlwZRgBIAEoCRIRCglkYXRhX2pzb24YAiABKAkSDgoGYnlfdWlkGAMgASgJEhQKDHNuYXBzaG90X2tleRgEIAEoCSI3CgxUcmFjZUNvbnRleHQSEwoLdHJhY2VwYXJlbnQYASABKAkSEgoKdHJhY2VzdGF0ZRgCIAEoCSImCghQb3NpdGlvbhINCgVlcG9jaBgBIAEoCRILCgNzZXEYAiABKAQitgEKBlNpZ25hbBIPCgdyb29tX2lkGAEgASgJEiUKBnR5cGluZxgCIAEoCzITLmJhY2NhcmF0LnYxLlR5cGluZ0gAEjQKDmRlbGl2ZXJ5X3F1ZXJ5GAMgASgLMhouYmFjY2FyYXQudjEuRGVsaXZlcnlRdWVyeUgAEjYKD2RlbGl2ZXJ5X3JlcG9ydBgEIAEoCzIbLmJhY2NhcmF0LnYxLkRlbGl2ZXJ5UmVwb3J0SABCBgoEYm9keSInCgZUeXBpbmcSCwoDdWlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJIi4KDURlbGl2ZXJ5UXVlcnkSEAoIcXVlcnlfaWQYASABKAkSCwoDc2VxGAIgASgEInoKDkRlbGl2ZXJ5UmVwb3J0EhAKCHF1ZXJ5X2lkGAEgASgJEg8KB2VkZ2VfaWQYAiABKAkSMAoMZGVsaXZlcl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjb25uZWN0aW9ucxgEIAEoBWIGcHJvdG8z", [file_baccarat_v1_message, file_google_protobuf_timestamp]);
 
 /**
  * Event is what a room's log stores and the broker carries: these bytes, and nothing else, are a room's history.
@@ -249,6 +249,22 @@ export type Signal = Message<"baccarat.v1.Signal"> & {
      */
     value: Typing;
     case: "typing";
+  } | {
+    /**
+     * RoomService asks edges when they handed an event to the room's members.
+     *
+     * @generated from field: baccarat.v1.DeliveryQuery delivery_query = 3;
+     */
+    value: DeliveryQuery;
+    case: "deliveryQuery";
+  } | {
+    /**
+     * An edge answers that.
+     *
+     * @generated from field: baccarat.v1.DeliveryReport delivery_report = 4;
+     */
+    value: DeliveryReport;
+    case: "deliveryReport";
   } | { case: undefined; value?: undefined };
 };
 
@@ -286,4 +302,74 @@ export type Typing = Message<"baccarat.v1.Typing"> & {
  */
 export const TypingSchema: GenMessage<Typing> = /*@__PURE__*/
   messageDesc(file_baccarat_v1_event, 6);
+
+/**
+ * DeliveryQuery asks every edge that serves a room when an event came through.
+ *
+ * @generated from message baccarat.v1.DeliveryQuery
+ */
+export type DeliveryQuery = Message<"baccarat.v1.DeliveryQuery"> & {
+  /**
+   * Names the question; the answers carry it.
+   *
+   * @generated from field: string query_id = 1;
+   */
+  queryId: string;
+
+  /**
+   * Seq of the event.
+   *
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message baccarat.v1.DeliveryQuery.
+ * Use `create(DeliveryQuerySchema)` to create a new message.
+ */
+export const DeliveryQuerySchema: GenMessage<DeliveryQuery> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_event, 7);
+
+/**
+ * DeliveryReport is an edge's answer to a DeliveryQuery.
+ *
+ * @generated from message baccarat.v1.DeliveryReport
+ */
+export type DeliveryReport = Message<"baccarat.v1.DeliveryReport"> & {
+  /**
+   * query_id of the question.
+   *
+   * @generated from field: string query_id = 1;
+   */
+  queryId: string;
+
+  /**
+   * The edge.
+   *
+   * @generated from field: string edge_id = 2;
+   */
+  edgeId: string;
+
+  /**
+   * When it heard the event and handed it to the room's members, by its clock; absent when that is no longer at hand.
+   *
+   * @generated from field: google.protobuf.Timestamp deliver_time = 3;
+   */
+  deliverTime?: Timestamp | undefined;
+
+  /**
+   * Connections that are in the room there now.
+   *
+   * @generated from field: int32 connections = 4;
+   */
+  connections: number;
+};
+
+/**
+ * Describes the message baccarat.v1.DeliveryReport.
+ * Use `create(DeliveryReportSchema)` to create a new message.
+ */
+export const DeliveryReportSchema: GenMessage<DeliveryReport> = /*@__PURE__*/
+  messageDesc(file_baccarat_v1_event, 8);
 

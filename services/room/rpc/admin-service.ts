@@ -8,7 +8,7 @@ import { optional, parsedRevocation, parsedRoomId, parsedUid } from "./decode.ts
 
 /** baccarat.v1.AdminService over the control plane. */
 export function adminService(controlPlane: ControlPlane): ServiceImpl<typeof AdminService> {
-  const { clients, edges, erasure, notices, moderating, revocations } = controlPlane;
+  const { clients, deliveries, edges, erasure, notices, moderating, revocations } = controlPlane;
   const { audit } = moderating;
   return {
     listClients({ pageSize, pageToken, uid, roomId, edgeId }) {
@@ -66,6 +66,7 @@ export function adminService(controlPlane: ControlPlane): ServiceImpl<typeof Adm
       });
       return { ...page, events: [...page.events] };
     },
+    traceEvent: ({ roomId, seq }) => deliveries.trace(parsedRoomId(roomId), Number(seq)),
     getStats: () => edges.stats(),
   };
 }

@@ -46,6 +46,7 @@ export const METHODS: Readonly<Record<string, MethodRule>> = {
   "baccarat.v1.AdminService/DeleteUserMessages": { scope: "admin" },
   "baccarat.v1.AdminService/BroadcastNotice": { scope: "admin" },
   "baccarat.v1.AdminService/ListAuditEvents": { scope: "read" },
+  "baccarat.v1.AdminService/TraceEvent": { scope: "read" },
   "baccarat.v1.AdminService/GetStats": { scope: "read" },
   "baccarat.v1.EdgeService/Attach": { scope: "edge", live: true },
   "grpc.health.v1.Health/Check": { scope: "open" },

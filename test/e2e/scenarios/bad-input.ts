@@ -150,6 +150,22 @@ export function badInput(topology: Topology): void {
       expect(await ann.reply("big", "ping")).toMatchObject({ type: "pong" });
     });
 
+    it("what is large is refused where it means something, and ignored where it does not", async () => {
+      await using crowd = new Crowd(topology);
+      const room = newRoom("large");
+      const ann = await crowd.join(room);
+      const keys = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`k${index}`, index]));
+      for (const payload of [keys, { list: Array.from({ length: 10_000 }, () => 1) }, { text: "x".repeat(60_000) }]) {
+        await ann.request("ping", payload);
+      }
+      const text = "x".repeat(60_000);
+      expect((await ann.refused("send_message", { room_id: room, message: text })).code).toBe("message_too_large");
+      for (const field of ["from", "image_url", "client_msg_id", "to_uid"]) {
+        const { code } = await ann.refused("send_message", { message: "x", [field]: text });
+        expect(code, field).toBe("invalid_argument");
+      }
+    });
+
     it("more than 10 bad frames in 10 s end the connection with 4500", async () => {
       await using crowd = new Crowd(topology);
       const [ann, bob] = [await crowd.connect(), await crowd.connect()];

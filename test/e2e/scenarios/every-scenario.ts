@@ -9,6 +9,7 @@ import { history } from "./history.ts";
 import { messages } from "./messages.ts";
 import { moderation } from "./moderation.ts";
 import { order } from "./order.ts";
+import { overload } from "./overload.ts";
 import { presence } from "./presence.ts";
 import { recovery } from "./recovery.ts";
 import { rooms } from "./rooms.ts";
@@ -24,5 +25,5 @@ export function everyScenario(topology: Topology): void {
     scenarios(topology);
   }
   for (const scenarios of [badInput, rpcRooms, rpcMessages, rpcAdmin, rpcProtocols, moderation]) scenarios(topology);
-  for (const scenarios of [snapshots, crowdedRoom, order]) scenarios(topology);
+  for (const scenarios of [snapshots, overload, crowdedRoom, order]) scenarios(topology);
 }

@@ -15,6 +15,10 @@ interface ClientJson {
   readonly edge_id: string;
 }
 
+interface EdgeJson {
+  readonly traffic?: { readonly deliveries_per_second: number };
+}
+
 interface ClientsPage {
   readonly clients?: readonly ClientJson[];
   readonly next_page_token?: string;
@@ -54,6 +58,27 @@ export function rpcAdmin(topology: Topology): void {
           remote_addr: expect.stringContaining("127.0.0.1"),
         },
       ]);
+    });
+
+    it("tells at every replica how much is stored and what each edge does", async () => {
+      await using crowd = new Crowd(topology);
+      const room_id = newRoom("numbers");
+      const client = await crowd.join(room_id);
+      for (let line = 0; line < 20; line++) await client.say(room_id, "and so on");
+      // All at once: after 5 s it is forgotten.
+      const replicas = topology.rpcs.map((url) => new RpcClient(url));
+      const tells = async (replica: RpcClient): Promise<void> => {
+        await eventually("the rate of what is stored", async () => {
+          const { events_per_second } = await replica.call<{ events_per_second: number }>("AdminService/GetStats");
+          return events_per_second > 0;
+        });
+        // Every edge says so when it has run for some seconds.
+        await eventually("what each edge does", async () => {
+          const { edges } = await replica.call<{ edges: readonly EdgeJson[] }>("AdminService/ListEdges");
+          return edges.length > 0 && edges.every(({ traffic }) => traffic !== undefined);
+        });
+      };
+      await Promise.all(replicas.map(tells));
     });
 
     it("deletes what a user wrote, everywhere, page by page, and members hear of it", async () => {

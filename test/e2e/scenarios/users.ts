@@ -191,8 +191,13 @@ export function users(topology: Topology): void {
       await using crowd = new Crowd(topology);
       const room = newRoom("identity");
       const ann = await crowd.join(room, await as({ sub: "ann", name: "Ann" }));
-      await ann.say(room, "hello", { from: "The Management" });
-      expect((await ann.next("new_message")).payload).toMatchObject({ uid: "ann", username: "Ann", from: "Ann" });
+      const spoofed = { uid: "bob", username: "Bob", avatar_id: "b", message_id: "x-1", seq: 1e6, prev_seq: 1e6 };
+      const more = { sent: "2000-01-01T00:00:00Z", roles: ["admin"], type: "table.result", from: "The Management" };
+      const { seq, message_id } = await ann.say(room, "hello", { ...spoofed, ...more });
+      const { payload } = await ann.next("new_message");
+      expect(payload).toMatchObject({ uid: "ann", username: "Ann", from: "Ann", seq, message_id, message: "hello" });
+      expect(Date.parse(payload.sent)).toBeGreaterThan(Date.now() - 60_000);
+      expect([seq, payload.prev_seq]).not.toContain(1e6);
     });
 
     it("enter only the rooms their token names", async () => {

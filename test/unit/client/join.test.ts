@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { joined, message, refusal } from "../../support/scripted-edge.ts";
+import { joined, message, refusal, reply } from "../../support/scripted-edge.ts";
 import { heardIn, useScriptedEdge } from "./scripted.ts";
 
 const bench = useScriptedEdge();
@@ -86,5 +86,41 @@ describe("a first join", () => {
     visit.push(joined(last, 9, { recovered: true, events: [message("lobby", 9, 8)] }));
     await eventually("the events", () => heard.length === 2);
     expect(heard).toEqual([8, 9]);
+  });
+});
+
+describe("a join after a reconnect", () => {
+  it.each(["unavailable", "room_full"])("answered %s is tried again, and misses nothing", async (code) => {
+    const joining = bench.connect().join("lobby");
+    const first = await bench.edge.welcomed();
+    first.push(joined(await first.next("join_room"), 7));
+    const { room } = await joining;
+    const heard = heardIn(room);
+    first.drop();
+    const sending = room.send("written meanwhile");
+    const second = await bench.edge.welcomed();
+    second.push(refusal(await second.next("join_room"), code, true, 20));
+    const again = await second.next("join_room");
+    expect(again.payload.since).toEqual({ epoch: "e1", seq: 7 });
+    second.push(joined(again, 8, { recovered: true, events: [message("lobby", 8, 7)] }));
+    const sent = await second.next("send_message");
+    second.push(reply(sent, "ack", { room_id: "lobby", message_id: "e1-9", seq: 9, sent: "", duplicate: false }));
+    expect((await sending).seq).toBe(9);
+    expect(heard).toEqual([8]);
+  });
+
+  it("refused for good is told as `left`, and what waits to be sent fails", async () => {
+    const joining = bench.connect().join("lobby");
+    const first = await bench.edge.welcomed();
+    first.push(joined(await first.next("join_room"), 7));
+    const { room } = await joining;
+    const heard = heardIn(room);
+    first.drop();
+    const failing = expect(room.send("written meanwhile")).rejects.toMatchObject({ code: "closed" });
+    const second = await bench.edge.welcomed();
+    second.push(refusal(await second.next("join_room"), "banned", false));
+    await failing;
+    expect(heard).toEqual(["left banned"]);
+    expect(second.untaken).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { Connection, type ConnectionHost } from "../../../edge/connection.ts";
+import { Connection } from "../../../edge/connection.ts";
+import type { ConnectionHost } from "../../../edge/connection-host.ts";
 import { ExpiryWheel } from "../../../edge/expiry-wheel.ts";
 import { FanOut } from "../../../edge/fan-out.ts";
 import { Heartbeat } from "../../../edge/heartbeat.ts";
@@ -46,6 +47,7 @@ async function open(bearer?: string) {
     heartbeat,
     expiries,
     authenticator: TOKENS,
+    frameRate: { perSecond: 20, burst: 40, maxWaitMs: 5_000 },
     userRates: new RateLimits({ perSecond: 1_000, burst: 1_000, maxWaitMs: 0 }),
     metrics: new Metrics(),
     log: quietLog(),
@@ -60,6 +62,7 @@ async function open(bearer?: string) {
       events.push(type);
     },
     onEnd: (_connection, code) => events.push(`end ${code}`),
+    onGone: () => undefined,
   };
   const accepted = {
     ok: true,

@@ -19,7 +19,7 @@ async function openHub(): Promise<{ hub: Hub; broker: FaultyBroker }> {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout", "performance"] });
   const fanOut = new FanOut();
   const ring = { events: 512, chars: 1_000_000, ageMs: 60_000 };
-  const hub = new Hub({ broker, fanOut, ring, metrics: new Metrics(), log: quietLog() });
+  const hub = new Hub({ edgeId: "edge-1", broker, fanOut, ring, metrics: new Metrics(), log: quietLog() });
   onTestFinished(() => {
     hub.close();
     fanOut.close();

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { parseFrame } from "../../../edge/frames.ts";
-import { type Inbound, Inbox, type InboxOptions } from "../../../edge/inbox.ts";
+import { type Inbound, Inbox, type InboxOwner } from "../../../edge/inbox.ts";
 import { RateLimits } from "../../../edge/rate-limits.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../../services/limits.ts";
+import { DEFAULT_LIMITS, FIXED, type Limits } from "../../../services/limits.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const FAST: Partial<Limits> = { messagesPerSecond: 1_000_000, messageBurst: 1_000_000 };
@@ -16,10 +16,12 @@ class Bench {
   floods = 0;
   readonly #ends = new Map<string, () => void>();
 
-  constructor(limits: Partial<Limits> = FAST, shared?: InboxOptions["shared"]) {
+  constructor(limits: Partial<Limits> = FAST, shared?: Pick<InboxOwner, "takeShared" | "sharedWaitMs">) {
+    const all = { ...DEFAULT_LIMITS, ...limits };
     this.inbox = new Inbox({
-      ...(shared && { shared }),
-      limits: { ...DEFAULT_LIMITS, ...limits },
+      ...shared,
+      limits: all,
+      frameRate: { perSecond: all.messagesPerSecond, burst: all.messageBurst, maxWaitMs: FIXED.requestMs },
       run: (frame) => this.#run(frame),
       onRefused: (frame, retryAfterMs) => this.refused.push({ id: frame.id, retryAfterMs }),
       onFlood: () => {
@@ -164,14 +166,13 @@ describe("an inbox", () => {
 
   it("counts what the user sends over other connections", async () => {
     const limits = new RateLimits({ perSecond: 1, burst: 3, maxWaitMs: 0 });
-    const other = limits.of(() => "ann");
-    const bench = new Bench(
-      FAST,
-      limits.of(() => "ann"),
-    );
+    const bench = new Bench(FAST, {
+      takeShared: (now) => limits.take("ann", now),
+      sharedWaitMs: (now) => limits.waitMs("ann", now),
+    });
     bench.inbox.start();
     bench.push("p1", "p2");
-    other.take(performance.now());
+    limits.take("ann", performance.now());
     bench.push("p3");
     expect(bench.started).toEqual(["p1", "p2"]);
     expect(bench.refused).toMatchObject([{ id: "p3" }]);

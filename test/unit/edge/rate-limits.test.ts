@@ -11,17 +11,6 @@ describe("rate limits", () => {
     expect(limits.take("a", 2_000)).toBe(0);
   });
 
-  it("say nothing of who is not known yet", () => {
-    const limits = twoAtOnce();
-    let key: string | undefined;
-    const mine = limits.of(() => key);
-    expect([1, 2, 3].map(() => mine.take(0))).toEqual([0, 0, 0]);
-    expect(mine.waitMs(0)).toBe(0);
-    key = "a";
-    expect([1, 2, 3].map(() => mine.take(0))).toEqual([0, 0, undefined]);
-    expect(mine.waitMs(0)).toBe(1_000);
-  });
-
   it("forget what has recovered, and nothing else", () => {
     const limits = twoAtOnce();
     for (let index = 0; index < 1_000; index++) limits.take(`old ${index}`, 0);

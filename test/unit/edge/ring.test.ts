@@ -35,6 +35,24 @@ describe("a ring", () => {
     expect(seqs(ring.after(12, 10))).toEqual([13, 14, 15, 16]);
   });
 
+  it("knows when what came live came", () => {
+    const ring = new Ring({ epoch: "e", limits: LIMITS, now: () => 1_700_000_000_000 });
+    ring.reset(12);
+    ring.push(stored(13, 12));
+    ring.push(stored(15, 13));
+    ring.prepend(10, [stored(11, 0), stored(12, 11)]);
+    expect([11, 12, 13, 14, 15, 16].map((seq) => ring.heardAt(seq))).toEqual([
+      undefined,
+      undefined,
+      1_700_000_000_000,
+      undefined,
+      1_700_000_000_000,
+      undefined,
+    ]);
+    ring.push(deletion(17, 15, 13));
+    expect(ring.heardAt(15)).toBe(1_700_000_000_000);
+  });
+
   it("forgets by size too", () => {
     const ring = ringAt(0, { ...LIMITS, chars: 1_900 });
     for (let seq = 1; seq <= 3; seq++) ring.push(stored(seq, seq - 1, { text: "x".repeat(800) }));

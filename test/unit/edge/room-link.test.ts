@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Outcome, RoomLink, type Update } from "../../../edge/room-link.ts";
-import { Roster } from "../../../edge/roster.ts";
+import { type Registration, Roster } from "../../../edge/roster.ts";
 import { ErrorReason } from "../../../gen/baccarat/v1/errors_pb.ts";
 import { eventually } from "../../support/eventually.ts";
 import { quietLog } from "../services/room/replica.ts";
@@ -9,7 +9,7 @@ import { room } from "./stored.ts";
 
 interface Bench {
   readonly link: RoomLink;
-  readonly roster: Roster;
+  readonly roster: Roster<Registration>;
   readonly updates: Update[];
   readonly changes: boolean[];
 }
@@ -19,10 +19,10 @@ function openLink(...services: ScriptedService[]): Bench {
 }
 
 /** `prepare` fills the roster before the link is started. */
-function prepareLink(prepare: (roster: Roster) => void, ...services: ScriptedService[]): Bench {
+function prepareLink(prepare: (roster: Roster<Registration>) => void, ...services: ScriptedService[]): Bench {
   const updates: Update[] = [];
   const changes: boolean[] = [];
-  const roster = new Roster({ tell: (command) => link.tell(command) });
+  const roster = new Roster<Registration>({ describe: (who) => who, tell: (command) => link.tell(command) });
   const link = new RoomLink({
     transports: services.map(({ transport }) => transport),
     hello: () => ({ edgeId: "edge-1", incarnation: "inc-1" }),
@@ -47,7 +47,7 @@ const join = (clientId: string) => ({ case: "join", value: { clientId, roomId: "
 describe("a link to the control plane", () => {
   it("says who it is and what it holds, and then that this is all", async () => {
     const service = new ScriptedService();
-    const prepare = (roster: Roster) => {
+    const prepare = (roster: Roster<Registration>) => {
       roster.connected("c1", member("c1"));
       roster.joined("c1", room("r"));
     };

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Command, Roster } from "../../../edge/roster.ts";
+import { type Command, type Registration, Roster } from "../../../edge/roster.ts";
 import { room } from "./stored.ts";
 
 const R = room("r");
-let roster: Roster;
+let roster: Roster<{ registration: Registration }>;
+let client: { registration: Registration };
 let told: string[];
 
 const line = (command: Command) => {
@@ -15,8 +16,12 @@ const held = () => [...roster.commands()].map(line);
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
   told = [];
-  roster = new Roster({ tell: (command) => told.push(line(command)) });
-  roster.connected("c1", { client: { clientId: "c1" } });
+  client = { registration: { client: { clientId: "c1" } } };
+  roster = new Roster({
+    describe: ({ registration }) => registration,
+    tell: (command) => told.push(line(command)),
+  });
+  roster.connected("c1", client);
   roster.joined("c1", R);
   told = [];
 });
@@ -33,8 +38,9 @@ describe("a roster", () => {
   });
 
   it("tells what has changed of a connection, and keeps its rooms", () => {
-    roster.changed("c1", { client: { clientId: "c1" }, roles: ["moderator"] });
-    roster.changed("c2", { client: { clientId: "c2" } });
+    client.registration = { client: { clientId: "c1" }, roles: ["moderator"] };
+    roster.changed("c1");
+    roster.changed("c2");
     expect(told).toEqual(["connect c1"]);
     expect([...roster.commands()][0]).toMatchObject({ value: { roles: ["moderator"] } });
     expect(held()).toEqual(["connect c1", "hold c1 r"]);

@@ -19,7 +19,11 @@ describe("control keys", () => {
           expect(parseControlKey(controlKeys[kind](room, uid))).toEqual({ kind, room, uid });
         }
         expect(parseControlKey(controlKeys.audit(clientId))).toEqual({ kind: "audit", id: clientId });
-        expect(parseControlKey(controlKeys.snapshot(room, clientId))).toEqual({ kind: "snapshot", room, key: clientId });
+        expect(parseControlKey(controlKeys.snapshot(room, clientId))).toEqual({
+          kind: "snapshot",
+          room,
+          key: clientId,
+        });
         const entry = { kind: "entry", room, uid, incarnation, clientId };
         expect(parseControlKey(controlKeys.entry(room, uid, incarnation, clientId))).toEqual(entry);
         expect(parseControlKey(controlKeys.client(incarnation, clientId))).toEqual({

@@ -110,24 +110,23 @@ describe("createLog for people", () => {
 describe("a storm of lines", () => {
   const read = (lines: readonly string[]) => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 
-  it("is cut short: the first of each text, and one line with the number of the rest", async () => {
+  it("is cut short: the first of each text, and a line a second with the number of the rest", async () => {
     const { log, lines } = capture({ level: "info" });
-    for (let client = 0; client < 50_000; client++) {
+    for (let client = 0; client < 5_000; client++) {
       log.info({ client }, "connection opened");
-      if (client % 2 === 0) log.child({ part: "x" }).warn({ client }, "something odd");
+      log.child({ part: "x" }).warn({ client }, "something odd");
     }
     log.info("something else");
-    const written = read(lines);
-    expect(written.filter(({ msg }) => msg === "connection opened").map(({ client }) => client)).toEqual(
-      Array.from({ length: 10 }, (_, index) => index),
-    );
-    expect(written.filter(({ msg }) => msg === "something odd")).toHaveLength(20);
-    expect(written.at(-1)).toMatchObject({ msg: "something else" });
-    await eventually("the summary", () => lines.length === 33);
-    expect(read(lines).slice(31)).toEqual([
-      expect.objectContaining({ level: "info", msg: "connection opened", suppressed: 49_990, role: "edge" }),
-      expect.objectContaining({ level: "warn", msg: "something odd", suppressed: 24_980, role: "edge" }),
-    ]);
+    const of = (text: string) => read(lines).filter(({ msg }) => msg === text);
+    expect(of("something else")).toHaveLength(1);
+    expect(of("connection opened")[0]).toMatchObject({ level: "info", client: 0, role: "edge" });
+    // A slow machine may need more than a second for them.
+    expect(lines.length).toBeLessThan(1_000);
+    for (const text of ["connection opened", "something odd"]) {
+      const told = () => of(text).reduce((sum, { suppressed }) => sum + Number(suppressed ?? 1), 0);
+      await eventually(`a word on every line of ${text}`, () => told() === 5_000, { state: told });
+      expect(of(text).at(-1)).toMatchObject({ suppressed: expect.any(Number), role: "edge" });
+    }
   });
 
   it("counts nothing that no level would show, and never leaves out what is fatal", async () => {

@@ -10,10 +10,12 @@ describe("Metrics", () => {
       "baccarat_attached gauge",
       "baccarat_broker_up gauge",
       "baccarat_closes_total counter",
+      "baccarat_conflated_total counter",
       "baccarat_connections gauge",
       "baccarat_connections_total counter",
       "baccarat_deliveries_total counter",
       "baccarat_delivery_lag_seconds histogram",
+      "baccarat_ephemeral_dropped_total counter",
       "baccarat_event_loop_lag_seconds gauge",
       "baccarat_fanout_batch histogram",
       "baccarat_frames_total counter",
@@ -34,6 +36,7 @@ describe("Metrics", () => {
       "baccarat_rpc_total counter",
       "baccarat_slow_watchers_total counter",
       "baccarat_sweeps_total counter",
+      "baccarat_warnings gauge",
       "baccarat_watchers gauge",
     ]);
   });

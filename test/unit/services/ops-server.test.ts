@@ -54,6 +54,8 @@ describe("startOpsServer", () => {
       reasons: [],
       warnings: ["nats-server 2.9.10 has known faults in a cluster"],
     });
+    const numbers = await fetch(`http://127.0.0.1:${server.port}/metrics`);
+    expect(await numbers.text()).toMatch(/^baccarat_warnings 1$/m);
   });
 
   it("says when everything was started", async () => {

@@ -218,7 +218,12 @@ describe("Publisher", () => {
 
   it("takes as much data as is allowed", async () => {
     const dataJson = `"${"x".repeat(32 * 1_024 - 2)}"`;
-    const published = await publisher.publishEvent(DEALER, member(), { type: "a.b", dataJson, snapshotKey: "", key: "" });
+    const published = await publisher.publishEvent(DEALER, member(), {
+      type: "a.b",
+      dataJson,
+      snapshotKey: "",
+      key: "",
+    });
     expect(published.seq).toBeGreaterThan(0);
   });
 

@@ -71,7 +71,7 @@ export class Chart {
       {
         width,
         height,
-        padding: [2, 0, 0, 0],
+        padding: [2, 0, 1, 0],
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
         axes: [{ show: false }, { show: false }],

@@ -4,6 +4,7 @@ import { type Child, h } from "../dom.ts";
 import { fullTime, plural } from "../format.ts";
 import { icon } from "../icons.ts";
 import { ask, openSheet } from "./dialog.ts";
+import { askErase } from "./erase.ts";
 import { askBan } from "./moderation.ts";
 import { askRevoke } from "./revoke.ts";
 import { hashOf } from "./routes.ts";
@@ -53,6 +54,11 @@ export function openClient(context: ViewContext, client: Client, onChanged: () =
         "Revoke tokens",
         "key",
         next(() => askRevoke(context, uid)),
+      ),
+      tool(
+        "Delete messages",
+        "trash",
+        next(() => askErase(context, uid, name)),
       ),
     ),
   );

@@ -5,7 +5,7 @@ import { icon } from "../icons.ts";
 import { ask } from "./dialog.ts";
 import { count, milliseconds, rate } from "./numbers.ts";
 import { hashOf } from "./routes.ts";
-import { empty, failed, loading } from "./states.ts";
+import { empty, loading, showFailed } from "./states.ts";
 import { since, timeElement } from "./time.ts";
 import type { ViewContext } from "./view.ts";
 
@@ -27,11 +27,7 @@ export function edgesView(context: ViewContext): HTMLElement {
   const render = (): void => {
     const { latest, failure } = measures;
     if (latest === undefined) {
-      if (failure)
-        fill(
-          body,
-          failed("Could not load edges", failure, () => void measures.ask()),
-        );
+      if (failure) showFailed(body, "Could not load edges", failure, () => void measures.ask());
       return;
     }
     // The table is made anew only when its rows are others: whoever is at a button stays there.

@@ -33,8 +33,8 @@ function bodyOf({ body }: Event): (HTMLElement | string)[] {
       return parts;
     }
     case "customEvent": {
-      const { type, dataJson, byUid } = body.value;
-      const tag = h("span", { class: "tag", title: byUid }, type);
+      const { type, dataJson, byUid, snapshotKey } = body.value;
+      const tag = h("span", { class: "tag", title: byUid }, snapshotKey === "" ? type : `${type} ⇢ ${snapshotKey}`);
       if (dataJson.length <= LINE) return [tag, h("code", {}, dataJson)];
       const summary = h("summary", {}, tag, h("code", {}, `${dataJson.slice(0, LINE)}…`));
       return [h("details", {}, summary, h("pre", {}, pretty(dataJson)))];

@@ -3,7 +3,7 @@ import { fill, h } from "../dom.ts";
 import { actionName } from "./audit.ts";
 import { describeFailure } from "./failure.ts";
 import { hashOf } from "./routes.ts";
-import { failed, loading } from "./states.ts";
+import { loading, showFailed } from "./states.ts";
 import { timeElement } from "./time.ts";
 import { poll, type ViewContext } from "./view.ts";
 
@@ -21,7 +21,7 @@ export function latestActs({ api, signal }: ViewContext): HTMLElement {
       const none = h("p", { class: "faint" }, "Nobody has changed anything yet.");
       fill(body, events.length === 0 ? none : h("ul", { class: "acts" }, ...events.map(act)));
     } catch (error) {
-      if (!signal.aborted) fill(body, failed("Could not load the latest acts", describeFailure(error)));
+      if (!signal.aborted) showFailed(body, "Could not load the latest acts", describeFailure(error));
     }
   });
   const all = h("a", { href: hashOf({ view: "audit", room: "", uid: "", actor: "" }) }, "Audit log");

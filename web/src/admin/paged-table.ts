@@ -1,6 +1,6 @@
 import { type Child, fill, h } from "../dom.ts";
 import { describeFailure } from "./failure.ts";
-import { failed, loading } from "./states.ts";
+import { loading, showFailed } from "./states.ts";
 import { poll } from "./view.ts";
 
 /** A column of a table. */
@@ -93,11 +93,9 @@ export class PagedTable<Item> {
     } catch (error) {
       if (reading !== this.#reading || signal.aborted) return;
       const what = `Could not load ${name.toLowerCase()}`;
-      const box = failed(what, describeFailure(error), () => void this.#read(pageToken, show));
-      if (pageToken === "") {
-        this.#shown = undefined;
-        fill(this.element, box);
-      } else fill(this.#more, box);
+      if (pageToken === "") this.#shown = undefined;
+      const retry = (): void => void this.#read(pageToken, show);
+      showFailed(pageToken === "" ? this.element : this.#more, what, describeFailure(error), retry);
     }
     this.element.setAttribute("aria-busy", "false");
   }

@@ -1,24 +1,26 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Room } from "../../../gen/baccarat/v1/room_pb.ts";
+import { OverloadPolicy, type Room } from "../../../gen/baccarat/v1/room_pb.ts";
 import { fill, h } from "../dom.ts";
 import { duration, plural } from "../format.ts";
 import { icon } from "../icons.ts";
 import { ask } from "./dialog.ts";
 import { describeFailure } from "./failure.ts";
 import { askSettings } from "./room-settings.ts";
-import { failed } from "./states.ts";
+import { showFailed } from "./states.ts";
 import { poll, type ViewContext } from "./view.ts";
 
 /** How often a room's settings and count are read, in milliseconds. */
 const EVERY_MS = 3_000;
 
 /** What is special about a room's settings. */
-export function roomTags({ frozen, private: hidden, slowModeMs, capacity }: Room): HTMLElement {
+export function roomTags({ frozen, private: hidden, slowModeMs, capacity, overloadPolicy }: Room): HTMLElement {
   const tag = (text: string, kind: string): HTMLElement => h("span", { class: `tag ${kind}` }, text);
   return h(
     "span",
     { class: "tags" },
     frozen && tag("Frozen", "cold"),
+    overloadPolicy === OverloadPolicy.LATEST_ONLY && tag("Latest only", ""),
+    overloadPolicy === OverloadPolicy.DROP_EPHEMERAL && tag("Drops typing", ""),
     hidden && tag("Private", "warn"),
     slowModeMs > 0 && tag(`Slow, ${slowModeMs < 1_000 ? `${slowModeMs} ms` : duration(slowModeMs)}`, ""),
     capacity > 0 && tag(`At most ${capacity.toLocaleString()}`, ""),
@@ -56,14 +58,10 @@ export class RoomHeader {
       if (signal.aborted) return;
       this.#shown = "";
       const gone = ConnectError.from(error).code === Code.NotFound;
-      const failure = describeFailure(error);
       fill(this.#actions);
-      fill(
-        this.#facts,
-        gone
-          ? h("p", { class: "faint" }, "There is no such room: it was deleted, or never created.")
-          : failed("Could not load the room", failure),
-      );
+      if (gone)
+        fill(this.#facts, h("p", { class: "faint" }, "There is no such room: it was deleted, or never created."));
+      else showFailed(this.#facts, "Could not load the room", describeFailure(error));
     }
   }
 

@@ -7,7 +7,7 @@ import { icon } from "../icons.ts";
 import { describeFailure } from "./failure.ts";
 import { askBan, askKick, askMute, askUnban } from "./moderation.ts";
 import { hashOf } from "./routes.ts";
-import { failed, loading } from "./states.ts";
+import { loading, showFailed } from "./states.ts";
 import { poll, type ViewContext } from "./view.ts";
 
 /** How often members and bans are read, in milliseconds, and how many of each are shown. */
@@ -131,7 +131,7 @@ class PeopleList<Item> {
     } catch (error) {
       if (signal.aborted) return;
       this.#shown = undefined;
-      fill(this.#body, failed(`Could not load ${name.toLowerCase()}`, describeFailure(error)));
+      showFailed(this.#body, `Could not load ${name.toLowerCase()}`, describeFailure(error));
     }
   }
 }

@@ -1,10 +1,26 @@
-import type { Room } from "../../../gen/baccarat/v1/room_pb.ts";
+import { OverloadPolicy, type Room } from "../../../gen/baccarat/v1/room_pb.ts";
 import { ask, type Field } from "./dialog.ts";
 import { readSettings, writePairs } from "./room-values.ts";
 import type { ViewContext } from "./view.ts";
 
 /** Settings that the dialog has, by the names the server knows them by. */
-const PATHS = ["title", "capacity", "private", "slow_mode_ms", "frozen", "metadata"];
+const PATHS = [
+  "title",
+  "capacity",
+  "private",
+  "slow_mode_ms",
+  "frozen",
+  "metadata",
+  "overload_policy",
+  "conflation_interval_ms",
+];
+
+/** What members are not given when there is more than they can take. */
+const OVERLOAD_POLICIES: readonly (readonly [value: string, label: string])[] = [
+  [String(OverloadPolicy.QUEUE), "Give everything, disconnect who is too slow"],
+  [String(OverloadPolicy.DROP_EPHEMERAL), "Leave out typing and presence"],
+  [String(OverloadPolicy.LATEST_ONLY), "Only the latest of each snapshot key"],
+];
 
 /** Asks for a new room, and shows it. */
 export function askNewRoom({ api, toasts, go }: ViewContext, roomId: string): void {
@@ -72,6 +88,20 @@ function settingFields(room?: Room): readonly Field[] {
       kind: "check",
       value: mark(room?.frozen),
       hint: "Only moderators and services may write",
+    },
+    {
+      name: "overloadPolicy",
+      label: "When there is too much to give",
+      kind: "select",
+      value: String(room?.overloadPolicy || OverloadPolicy.QUEUE),
+      choices: OVERLOAD_POLICIES,
+    },
+    {
+      name: "conflationIntervalMs",
+      label: "Least time between two of a key, in milliseconds",
+      kind: "number",
+      value: String(room?.conflationIntervalMs ?? 0),
+      hint: "Where only the latest is given; 0: 1,000",
     },
     {
       name: "metadata",

@@ -1,9 +1,15 @@
+import { OverloadPolicy } from "../../../gen/baccarat/v1/room_pb.ts";
+
+const POLICIES = Object.values(OverloadPolicy);
+
 /** What the dialog's fields say. */
 export function readSettings(values: Readonly<Record<string, string>>) {
   return {
     title: values.title ?? "",
     capacity: Number(values.capacity || 0),
     slowModeMs: Number(values.slowModeMs || 0),
+    overloadPolicy: POLICIES.find((policy) => String(policy) === values.overloadPolicy) ?? OverloadPolicy.UNSPECIFIED,
+    conflationIntervalMs: Number(values.conflationIntervalMs || 0),
     private: values.private === "on",
     frozen: values.frozen === "on",
     metadata: readPairs(values.metadata ?? ""),

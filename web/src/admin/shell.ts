@@ -57,14 +57,9 @@ export class Shell {
       this.close();
       options.onForget();
     };
-    const state = options.open
-      ? h(
-          "p",
-          { class: "open-server" },
-          icon("alert"),
-          "This server asks for no token: whoever reaches it is an operator.",
-        )
-      : h("button", { class: "button quiet small", type: "button", onclick: forget }, icon("leave"), "Forget token");
+    const button = { class: "button quiet small", type: "button", onclick: forget };
+    const state = !options.open && h("button", button, icon("leave"), "Forget token");
+    if (options.open) this.#say("alert", "This server asks for no token: whoever reaches it is an operator.");
     this.element = h(
       "div",
       { class: "console" },
@@ -97,7 +92,11 @@ export class Shell {
   lacks(scope: string): void {
     this.#lacking.add(scope);
     const scopes = [...this.#lacking].join(" and ");
-    fill(this.#banner, icon("key"), h("span", {}, `This token lacks the scope ${scopes}: what needs it is refused.`));
+    this.#say("key", `This token lacks the scope ${scopes}: what needs it is refused.`);
+  }
+
+  #say(picture: IconName, text: string): void {
+    fill(this.#banner, icon(picture), h("span", {}, text));
     this.#banner.hidden = false;
   }
 

@@ -1,4 +1,4 @@
-import { h } from "../dom.ts";
+import { fill, h } from "../dom.ts";
 import { type IconName, icon } from "../icons.ts";
 import type { Failure } from "./failure.ts";
 
@@ -22,6 +22,12 @@ export function failed(what: string, failure: Failure, retry?: () => void): HTML
     h("div", {}, h("p", { class: "failed-title" }, what), ...words(failure)),
     retry !== undefined && h("button", { class: "button small", type: "button", onclick: retry }, "Try again"),
   );
+}
+
+/** Puts that in place of what is there; the same once more changes nothing, so that it is not read out again and again. */
+export function showFailed(parent: Element, what: string, failure: Failure, retry?: () => void): void {
+  const box = failed(what, failure, retry);
+  if (parent.firstElementChild?.isEqualNode(box) !== true) fill(parent, box);
 }
 
 /** A failure in the server's words, with its reason and, if there is one, its correlation id. */

@@ -37,7 +37,7 @@ describe("AttachOutbox", () => {
     outbox.finish();
     const sizes: number[] = [];
     for await (const { updates } of outbox.responses()) sizes.push(updates.length);
-    expect(sizes).toEqual([6, 6, 6, 2]);
+    expect(sizes).toEqual([5, 5, 5, 5]);
   });
 
   it("makes later updates only when there is space, after what waits", async () => {

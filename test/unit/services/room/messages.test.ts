@@ -134,7 +134,13 @@ describe("sending", () => {
   it("publishes events of a service's own types", async () => {
     const broker = await openTestBroker();
     const plane = await openReplica(broker);
-    const request = { room: LOBBY, type: "table.result", dataJson: '{"winner":"banker"}', snapshotKey: "", idempotencyKey: "k" };
+    const request = {
+      room: LOBBY,
+      type: "table.result",
+      dataJson: '{"winner":"banker"}',
+      snapshotKey: "",
+      idempotencyKey: "k",
+    };
     const first = await plane.messages.publishEvent(service("publish"), request);
     expect(first.event).toMatchObject({
       roomId: "lobby",

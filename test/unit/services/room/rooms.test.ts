@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
+import { OverloadPolicy } from "../../../../gen/baccarat/v1/room_pb.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { AttachedEdge } from "./attached-edge.ts";
 import { members, openReplica, openTestBroker, room, roomOf } from "./replica.ts";
@@ -83,6 +84,9 @@ describe("rooms", () => {
     ["capacity", "too large", { capacity: 10_000_001 }],
     ["slow_mode_ms", "negative", { slowModeMs: -1 }],
     ["slow_mode_ms", "too long", { slowModeMs: 3_600_001 }],
+    ["overload_policy", "unknown", { overloadPolicy: 9 as OverloadPolicy }],
+    ["conflation_interval_ms", "too short", { conflationIntervalMs: 99 }],
+    ["conflation_interval_ms", "too long", { conflationIntervalMs: 10_001 }],
     ["metadata", "an empty key", { metadata: { "": "x" } }],
     ["metadata", "a long key", { metadata: { ["k".repeat(65)]: "x" } }],
     ["metadata", "a long value", { metadata: { k: "x".repeat(1_025) } }],
@@ -179,10 +183,21 @@ describe("rooms", () => {
     const [host, other] = [await AttachedEdge.open(one, "run-1"), await AttachedEdge.open(one, "run-2")];
     host.connect("c1", "ann");
     expect(await host.joined("c1", "lobby")).toMatchObject({
-      policy: { roomId: "lobby", frozen: false, slowModeMs: 0 },
+      policy: {
+        roomId: "lobby",
+        frozen: false,
+        slowModeMs: 0,
+        overloadPolicy: OverloadPolicy.QUEUE,
+        conflationIntervalMs: 1_000,
+      },
     });
+    expect(one.rooms.settings(room("lobby"))).toBeUndefined();
     await two.rooms.update(room("lobby"), roomOf({ frozen: true, slowModeMs: 500 }), undefined);
     expect(await host.hears("roomPolicy")).toMatchObject({ roomId: "lobby", frozen: true, slowModeMs: 500 });
+    await two.rooms.update(room("lobby"), roomOf({ overloadPolicy: OverloadPolicy.LATEST_ONLY }), undefined);
+    const latestOnly = { overloadPolicy: OverloadPolicy.LATEST_ONLY, conflationIntervalMs: 1_000 };
+    await host.hears("roomPolicy", (policy) => policy.overloadPolicy !== OverloadPolicy.QUEUE);
+    expect(host.all("roomPolicy").at(-1)).toMatchObject({ frozen: true, ...latestOnly });
     expect(other.kinds()).toEqual(["attached"]);
   });
 });

@@ -56,6 +56,7 @@ describe("AdminService", () => {
       members: 3,
       edges: 2,
       epoch: rpc.broker.epoch,
+      events_per_second: 0,
     });
     const { edges } = await call(rpc, "ListEdges");
     expect((edges as { edge_id: string }[]).map(({ edge_id }) => edge_id)).toEqual(["edge-1", "edge-2"]);

@@ -174,6 +174,8 @@ describe("requests", () => {
         frozen: false,
         metadata: {},
         member_count: 0,
+        overload_policy: "OVERLOAD_POLICY_UNSPECIFIED",
+        conflation_interval_ms: 0,
       });
     }
   });

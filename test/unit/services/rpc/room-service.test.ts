@@ -174,6 +174,7 @@ describe("RoomService", () => {
           type: "table.result",
           data_json: '{"winner":"banker","cards":[9,8]}',
           by_uid: "service:ops",
+          snapshot_key: "",
         },
       }),
     ]);

@@ -42,11 +42,20 @@ describe("samples", () => {
 
 describe("a room's settings", () => {
   it("are read from fields", () => {
-    const values = { title: "Table 7", capacity: "", slowModeMs: "500", frozen: "on", metadata: " a = b=c \n\nd\n" };
+    const values = {
+      title: "Table 7",
+      capacity: "",
+      slowModeMs: "500",
+      overloadPolicy: "3",
+      frozen: "on",
+      metadata: " a = b=c \n\nd\n",
+    };
     expect(readSettings(values)).toEqual({
       title: "Table 7",
       capacity: 0,
       slowModeMs: 500,
+      overloadPolicy: 3,
+      conflationIntervalMs: 0,
       private: false,
       frozen: true,
       metadata: { a: "b=c", d: "" },

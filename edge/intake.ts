@@ -1,0 +1,105 @@
+import type { Socket } from "node:net";
+import { WebSocket } from "ws";
+
+/** What Intake may take; each has its default. */
+export interface IntakeOptions {
+  /** Most of a turn of the event loop that reading clients' frames takes, in milliseconds. Default 4. */
+  readonly turnMs?: number;
+  /** Bytes of one client that are read at once. Default 8,192. */
+  readonly firstBytes?: number;
+  /** Bytes of one client that are read per turn after that. Default 512. */
+  readonly nextBytes?: number;
+  /** The clock, in milliseconds. Default performance.now. */
+  readonly now?: () => number;
+}
+
+type Feed = (this: Socket, bytes: Buffer) => void;
+
+/** A client's bytes that were not handed to ws yet; it is not read from meanwhile. */
+interface Backlog {
+  readonly webSocket: WebSocket;
+  readonly feed: Feed;
+  bytes: Buffer;
+}
+
+const TURN_MS = 4;
+const FIRST_BYTES = 8 * 1024;
+const NEXT_BYTES = 512;
+
+/**
+ * Hands what sockets receive to ws, in portions. One read may hold three thousand small frames, which ws takes apart
+ * without a pause, and all flooding sockets are read in the same turn: with 200 of them a turn took over a second. Who
+ * sends little notices nothing; who sends much waits for its turn, and TCP tells it to.
+ */
+export class Intake {
+  readonly #turnMs: number;
+  readonly #firstBytes: number;
+  readonly #nextBytes: number;
+  readonly #now: () => number;
+  readonly #backlogs = new Map<Socket, Backlog>();
+  /** When reading in this turn must end; undefined while nothing was read in it. */
+  #end: number | undefined;
+
+  constructor({ turnMs = TURN_MS, firstBytes = FIRST_BYTES, nextBytes = NEXT_BYTES, now }: IntakeOptions = {}) {
+    this.#turnMs = turnMs;
+    this.#firstBytes = firstBytes;
+    this.#nextBytes = nextBytes;
+    this.#now = now ?? (() => performance.now());
+  }
+
+  /** Takes over the socket of a WebSocket that was just made. */
+  attach(webSocket: WebSocket, socket: Socket): void {
+    const feed = socket.listeners("data").at(-1) as Feed;
+    socket.on("data", (bytes: Buffer) => this.#take(webSocket, socket, feed, bytes));
+    socket.off("data", feed);
+  }
+
+  #take(webSocket: WebSocket, socket: Socket, feed: Feed, bytes: Buffer): void {
+    const known = this.#backlogs.get(socket);
+    if (known === undefined) {
+      const hasTime = this.#hasTime();
+      // Who sends little does not wait behind those who send much.
+      if (bytes.length <= (hasTime ? this.#firstBytes : this.#nextBytes)) {
+        feed.call(socket, bytes);
+        return;
+      }
+      const portion = hasTime ? this.#firstBytes : 0;
+      this.#backlogs.set(socket, { webSocket, feed, bytes: bytes.subarray(portion) });
+      if (portion > 0) feed.call(socket, bytes.subarray(0, portion));
+    } else {
+      // It was resumed from elsewhere.
+      known.bytes = Buffer.concat([known.bytes, bytes]);
+    }
+    socket.pause();
+  }
+
+  #hasTime(): boolean {
+    const now = this.#now();
+    if (this.#end === undefined) {
+      this.#end = now + this.#turnMs;
+      setImmediate(() => this.#turn());
+    }
+    return now < this.#end;
+  }
+
+  /** A new turn begins: those that wait come first, one after the other. */
+  #turn(): void {
+    this.#end = undefined;
+    if (this.#backlogs.size === 0) return;
+    for (const [socket, backlog] of this.#backlogs) {
+      if (!this.#hasTime()) return;
+      this.#backlogs.delete(socket);
+      this.#goOn(socket, backlog);
+    }
+  }
+
+  #goOn(socket: Socket, backlog: Backlog): void {
+    const { webSocket, feed, bytes } = backlog;
+    // Of who is sent away nothing more is read: a gigabyte a second thrown away keeps the garbage collector busy, too.
+    if (socket.destroyed || webSocket.readyState !== WebSocket.OPEN) return;
+    feed.call(socket, bytes.subarray(0, this.#nextBytes));
+    backlog.bytes = bytes.subarray(this.#nextBytes);
+    if (backlog.bytes.length > 0) this.#backlogs.set(socket, backlog);
+    else if (!webSocket.isPaused) socket.resume();
+  }
+}
