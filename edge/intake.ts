@@ -20,6 +20,7 @@ interface Backlog {
   readonly webSocket: WebSocket;
   readonly feed: Feed;
   bytes: Buffer;
+  readonly onClose: () => void;
 }
 
 const TURN_MS = 4;
@@ -64,13 +65,20 @@ export class Intake {
         return;
       }
       const portion = hasTime ? this.#firstBytes : 0;
-      this.#backlogs.set(socket, { webSocket, feed, bytes: bytes.subarray(portion) });
+      this.#keep(webSocket, socket, feed, bytes.subarray(portion));
       if (portion > 0) feed.call(socket, bytes.subarray(0, portion));
     } else {
       // It was resumed from elsewhere.
       known.bytes = Buffer.concat([known.bytes, bytes]);
     }
     socket.pause();
+  }
+
+  #keep(webSocket: WebSocket, socket: Socket, feed: Feed, bytes: Buffer): void {
+    const backlog: Backlog = { webSocket, feed, bytes, onClose: () => finish(socket, backlog) };
+    this.#backlogs.set(socket, backlog);
+    // Before ws's own: it reads what the socket still holds, which comes after what is kept here.
+    socket.prependOnceListener("close", backlog.onClose);
   }
 
   #hasTime(): boolean {
@@ -99,7 +107,17 @@ export class Intake {
     if (socket.destroyed || webSocket.readyState !== WebSocket.OPEN) return;
     feed.call(socket, bytes.subarray(0, this.#nextBytes));
     backlog.bytes = bytes.subarray(this.#nextBytes);
-    if (backlog.bytes.length > 0) this.#backlogs.set(socket, backlog);
-    else if (!webSocket.isPaused) socket.resume();
+    if (backlog.bytes.length > 0) {
+      this.#backlogs.set(socket, backlog);
+      return;
+    }
+    socket.off("close", backlog.onClose);
+    if (!webSocket.isPaused) socket.resume();
   }
+}
+
+/** The socket is gone: what it had sent counts, unless it was sent away. */
+function finish(socket: Socket, { webSocket, feed, bytes }: Backlog): void {
+  if (webSocket.readyState === WebSocket.OPEN) feed.call(socket, bytes);
+  else socket.read();
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { enterAll } from "../entrance.ts";
 import { median, type Plan } from "../measure.ts";
+import { withNats } from "../nats.ts";
 import type { Outcome } from "../report.ts";
 import { baseline, product, type Server } from "../servers.ts";
 
@@ -11,17 +12,32 @@ const WARM_UP = 100;
 const SETTLE_MS = 10_000;
 const REPEATS = 3;
 
+const EDGE = "product, edge";
+const ALL = "product, all in one process";
+
 /** Memory of a server per connection that has joined a room and says nothing, against connections and nothing else. */
 export async function idleCase(plan: Plan): Promise<Outcome> {
+  return await withNats(1, async (nats) => {
+    const env = { NATS_URL: nats.urls.join(",") };
+    const room = await product({ env, args: ["--role=room"], pinned: false });
+    const edgeEnv = { ...env, ROOM_SERVICE_URL: room.rpc };
+    const outcome = await compare(plan, [
+      () => product({ name: EDGE, env: edgeEnv, args: ["--role=edge"] }),
+      () => product({ name: ALL }),
+      () => baseline("bare-ws"),
+    ]);
+    await room.stop();
+    return outcome;
+  });
+}
+
+async function compare(plan: Plan, starts: readonly (() => Promise<Server>)[]): Promise<Outcome> {
   const connections = plan.quick ? 200 : 10_000;
   const settleMs = plan.quick ? 500 : SETTLE_MS;
-  const bytes = new Map<string, number[]>([
-    ["product", []],
-    ["bare-ws", []],
-  ]);
+  const bytes = new Map<string, number[]>([EDGE, ALL, "bare-ws"].map((name) => [name, []]));
   for (let turn = 0; turn < Math.min(REPEATS, plan.rounds); turn++) {
     // A new process each time: memory once grown is not given back.
-    for (const start of [() => product(), () => baseline("bare-ws")]) {
+    for (const start of starts) {
       const server = await start();
       bytes.get(server.name)?.push(await idle(server, connections, settleMs));
       await server.stop();
@@ -40,7 +56,7 @@ export async function idleCase(plan: Plan): Promise<Outcome> {
     figures: [
       {
         name: `idle memory per joined connection, ${connections.toLocaleString("en")}`,
-        value: of("product") / of("bare-ws"),
+        value: of(EDGE) / of("bare-ws"),
         unit: "× bare ws",
         atMost: 1.5,
       },

@@ -74,7 +74,10 @@ describe("an edge with two workers", () => {
 
 async function comeBack(crowd: Crowd, client: TestClient, room: string): Promise<TestClient> {
   expect((await client.closed).code).toBe(1006);
-  const again = await crowd.resume(client.welcome.session);
+  // The kernel may still hand connections to the worker that is gone, and resets them.
+  const again = await eventually("a worker to take the client", () =>
+    crowd.resume(client.welcome.session).catch(() => undefined),
+  );
   await again.request("join_room", { room_id: room });
   return again;
 }

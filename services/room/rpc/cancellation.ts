@@ -7,6 +7,9 @@ export interface LinkedSignal {
   release(): void;
 }
 
+/** Made once: every call ends with it, and finding out where an error was made takes longer than a call's own work. */
+const CALL_OVER = new ConnectError("the call is over", Code.Canceled);
+
 /**
  * A signal that aborts with the first of `sources`, or after `timeoutMs` with DeadlineExceeded. Unlike AbortSignal.any it
  * leaves nothing behind at sources that outlive it.
@@ -28,7 +31,7 @@ export function linkSignals(sources: readonly AbortSignal[], timeoutMs: number |
   for (const source of sources) source.addEventListener("abort", follow);
   const aborted = sources.find((source) => source.aborted);
   if (aborted) stop(aborted.reason);
-  return { signal: controller.signal, release: () => stop(new ConnectError("the call is over", Code.Canceled)) };
+  return { signal: controller.signal, release: () => stop(CALL_OVER) };
 }
 
 /** The work's outcome, or the signal's reason if that comes first; then nobody hears of the work's outcome any more. */
