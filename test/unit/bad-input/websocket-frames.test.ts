@@ -123,7 +123,7 @@ describe("WebSocket frames over a raw socket", () => {
   });
   afterAll(() => product[Symbol.asyncDispose]());
 
-  it.each(BROKEN)("%s ends its own connection with %i, and no other", async (_, code, send) => {
+  it.concurrent.each(BROKEN)("%s ends its own connection with %i, and no other", async (_, code, send) => {
     await using raw = await RawSocket.upgrade(url);
     send(raw);
     expect(await raw.closeCode()).toBe(code);
@@ -159,7 +159,7 @@ describe("WebSocket frames over a raw socket", () => {
     await witness.request("ping");
   });
 
-  it("a client that does not answer a close is cut off within 5 s", async () => {
+  it.concurrent("a client that does not answer a close is cut off within 5 s", async () => {
     await using raw = await RawSocket.upgrade(url);
     part(OPCODE.binary, "x", true)(raw);
     expect(await raw.closeCode()).toBe(1003);
