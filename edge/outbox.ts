@@ -28,8 +28,8 @@ export class Outbox implements Flushable, AfterTurn {
   readonly #fanOut: FanOut;
   readonly #maxBytes: number;
   readonly #onOverflow: () => void;
-  /** Replies of this turn, not written yet. */
-  #pending: Buffer[] = [];
+  /** Replies of this turn, not written yet; undefined when there are none, as most of the time. */
+  #pending: Buffer[] | undefined;
   #corked = false;
   /** How many rooms write here. */
   rooms = 0;
@@ -57,14 +57,18 @@ export class Outbox implements Flushable, AfterTurn {
   /** Queues a frame for this connection alone; it is written before any room's frames that are written later. */
   push(frame: Buffer): void {
     if (this.#state !== "open") return;
-    this.#pending.push(frame);
-    if (this.#pending.length === 1) this.#fanOut.outbox(this);
+    if (this.#pending !== undefined) {
+      this.#pending.push(frame);
+      return;
+    }
+    this.#pending = [frame];
+    this.#fanOut.outbox(this);
   }
 
   /** Writes bytes that many connections share, behind what was pushed. */
   write(shared: Buffer): void {
     if (this.#fanOut.corking && this.rooms > 1) this.#cork();
-    if (this.#pending.length === 0) {
+    if (this.#pending === undefined) {
       this.#send(shared);
       return;
     }
@@ -74,13 +78,12 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** Writes what was pushed. */
   flush(): Flushed {
-    const [first] = this.#pending;
-    if (first !== undefined) {
-      const frames = this.#pending;
-      this.#pending = [];
-      this.#send(frames.length === 1 ? first : Buffer.concat(frames));
-    }
-    return { writes: first === undefined ? 0 : 1, done: true };
+    const frames = this.#pending;
+    const first = frames?.[0];
+    if (frames === undefined || first === undefined) return { writes: 0, done: true };
+    this.#pending = undefined;
+    this.#send(frames.length === 1 ? first : Buffer.concat(frames));
+    return { writes: 1, done: true };
   }
 
   /** Sends a WebSocket ping, behind what was pushed. */
@@ -122,7 +125,7 @@ export class Outbox implements Flushable, AfterTurn {
     if (waiting > 0 && waiting + bytes.length > this.#maxBytes) {
       this.#state = "full";
       this.#lossy = true;
-      this.#pending = [];
+      this.#pending = undefined;
       // Not at once: the caller may be walking through the room that this connection will leave.
       this.#fanOut.after(this);
       return;

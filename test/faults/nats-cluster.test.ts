@@ -142,6 +142,7 @@ async function survives(broker: NatsBroker, fault: () => Promise<() => void>): P
 
   for (const [index, id] of ROOMS.entries()) {
     const events = await whole(broker, id);
+    expect(new Set(seqsOf(events)).size, "nothing is read twice").toBe(events.length);
     const stored = new Map(events.map((event) => [textOf(event), event.seq]));
     expect(stored.size, "nothing is stored twice").toBe(events.length);
     const mine = acked.filter((ack) => ack.room === index);
