@@ -41,7 +41,7 @@ export function drawChart(results: Results): string {
     return svg;
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" font-family="system-ui, sans-serif" font-size="12"><title>Deliveries per second by server, and the figures against what they have to reach</title>`,
     `<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>`,
     ...drawn,
     "</svg>\n",
