@@ -142,8 +142,7 @@ function publish(
     (published) => {
       metrics.publishSeconds.observe((performance.now() - startedAt) / 1_000);
       metrics.publishesTotal.inc({ outcome: published.duplicate ? "duplicate" : "ok" });
-      if (hosted) hosted.storedSeq = Math.max(hosted.storedSeq, published.seq);
-      hosted?.published();
+      hosted?.published(published.seq);
       if (id !== undefined) connection.send(storedAck(context, access.room, published, id));
     },
     (error: unknown) => {

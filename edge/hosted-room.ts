@@ -83,8 +83,6 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   /** Settles when the room's events are heard: rejects with RoomError unavailable when they cannot be. */
   readonly opened: Promise<void>;
   readonly slowMode = new SlowMode();
-  /** Greatest seq acknowledged through this edge: the room's feed may not have heard it yet. */
-  storedSeq = 0;
   /** Joins and reads under way that need the room to stay. */
   claims = 0;
   /** When the last member left, by performance.now(). */
@@ -99,6 +97,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   #conflation: Conflation | undefined;
   #pending: Frame[] = [];
   #publishing = 0;
+  #storedSeq = 0;
   #flight: Flight | undefined;
 
   /** The makers are handed the room, since feed and presence report to it. */
@@ -146,6 +145,11 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   /** Members at this edge, by connection. */
   get size(): number {
     return this.#members.length;
+  }
+
+  /** Greatest seq acknowledged through this edge: the room's feed may not have heard it yet. */
+  get storedSeq(): number {
+    return this.#storedSeq;
   }
 
   /** Makes a connection a member that hears everything from now on, but for events up to `after`. */
@@ -226,8 +230,9 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     this.#publishing++;
   }
 
-  /** A publish through this edge was settled. */
-  published(): void {
+  /** A publish through this edge was settled; `seq` is its event's, 0 when it is not known to be stored. */
+  published(seq = 0): void {
+    this.#storedSeq = Math.max(this.#storedSeq, seq);
     this.#publishing--;
     if (this.#publishing === 0) this.#fanOut.release(this);
   }

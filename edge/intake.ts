@@ -58,13 +58,12 @@ export class Intake {
   #take(webSocket: WebSocket, socket: Socket, feed: Feed, bytes: Buffer): void {
     const known = this.#backlogs.get(socket);
     if (known === undefined) {
-      const hasTime = this.#hasTime();
-      // Who sends little does not wait behind those who send much.
-      if (bytes.length <= (hasTime ? this.#firstBytes : this.#nextBytes)) {
+      // Who sends little does not wait behind those who send much, and needs no clock.
+      const portion = bytes.length <= this.#nextBytes || this.#hasTime() ? this.#firstBytes : 0;
+      if (bytes.length <= portion) {
         feed.call(socket, bytes);
         return;
       }
-      const portion = hasTime ? this.#firstBytes : 0;
       this.#keep(webSocket, socket, feed, bytes.subarray(portion));
       if (portion > 0) feed.call(socket, bytes.subarray(0, portion));
     } else {

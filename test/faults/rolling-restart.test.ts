@@ -4,7 +4,7 @@ import { Balancer } from "../support/balancer.ts";
 import { Cluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { Load } from "../support/load.ts";
-import { presenceIs } from "../support/presence-truth.ts";
+import { allIsWell } from "../support/load-verdict.ts";
 import { ReadyEdges } from "../support/ready-edges.ts";
 import { RpcClient } from "../support/rpc.ts";
 import { NO_TRAFFIC_LIMITS } from "../support/topology.ts";
@@ -111,14 +111,7 @@ it("every edge and RoomService restarted in turn under load loses nothing, and s
       { withinMs: 20_000 },
     );
     await load.more(200, "after an edge was drained", 15_000);
-    await load.settle();
-    const verdict = await load.verify(cluster.rpcs[0] ?? "");
-    expect(load.failures).toEqual([]);
-    expect(verdict).toMatchObject({ lost: [], duplicated: [], disordered: [], holes: [] });
-    for (const [index, room] of rooms.entries()) {
-      const uids = load.clients.filter((_, client) => client % ROOMS === index).map((client) => client.self?.uid ?? "");
-      await presenceIs(cluster.rpcs, room, uids, 20_000);
-    }
+    const verdict = await allIsWell(load, rooms, cluster.rpcs);
     process.stdout.write(
       `rolling restart of 3 edges and 2 RoomServices: acked ${verdict.acked}, lost ${verdict.lost.length}, ` +
         `duplicated ${verdict.duplicated.length}, resets ${verdict.resets}; ${moves.leftAt.length} moves of ${CLIENTS} ` +

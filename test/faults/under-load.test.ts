@@ -3,7 +3,7 @@ import { getNatsServers } from "../../scripts/get-nats-server.ts";
 import { Balancer } from "../support/balancer.ts";
 import { Cluster } from "../support/cluster.ts";
 import { Load } from "../support/load.ts";
-import { presenceIs } from "../support/presence-truth.ts";
+import { allIsWell } from "../support/load-verdict.ts";
 import { NO_TRAFFIC_LIMITS } from "../support/topology.ts";
 
 const CLIENTS = 50;
@@ -45,16 +45,9 @@ beforeEach(async () => {
 }, 60_000);
 afterEach(() => load.close());
 
-/** Nothing acknowledged is lost, nothing is there twice, everybody heard everything in the same order, everybody is listed. */
-async function allIsWell(): Promise<void> {
-  await load.settle();
-  const verdict = await load.verify(cluster.rpcs[0] ?? "");
-  expect(load.failures).toEqual([]);
-  expect(verdict).toMatchObject({ lost: [], duplicated: [], disordered: [], holes: [] });
-  for (const [index, room] of rooms.entries()) {
-    const uids = load.clients.filter((_, client) => client % ROOMS === index).map((client) => client.self?.uid ?? "");
-    await presenceIs(cluster.rpcs, room, uids, 20_000);
-  }
+/** As allIsWell, and says what it was. */
+async function isWell(): Promise<void> {
+  const verdict = await allIsWell(load, rooms, cluster.rpcs);
   process.stdout.write(
     `fault ${round}: acked ${verdict.acked}, lost 0, duplicated 0, resets ${verdict.resets}, longest pause ${Math.round(load.worstGapMs)} ms\n`,
   );
@@ -65,14 +58,14 @@ describe("50 clients that talk all the time", () => {
     await cluster.killEdge(0);
     await load.more(500, "after an edge was killed", RESUME_MS);
     await cluster.startEdge(0);
-    await allIsWell();
+    await isWell();
   }, 90_000);
 
   it("lose nothing when a RoomService is killed", async () => {
     await cluster.killRoom(0);
     await load.more(500, "after a RoomService was killed", RESUME_MS);
     await cluster.startRoom(0);
-    await allIsWell();
+    await isWell();
   }, 90_000);
 
   it("lose nothing when the stream's leader is killed", async () => {
@@ -81,7 +74,7 @@ describe("50 clients that talk all the time", () => {
     await load.more(200, "after the leader was killed", RESUME_MS);
     leader.start();
     await cluster.nats.ready();
-    await allIsWell();
+    await isWell();
   }, 120_000);
 
   it("lose nothing when every NATS server is killed, and need no restart", async () => {
@@ -89,7 +82,7 @@ describe("50 clients that talk all the time", () => {
     for (const node of cluster.nats.nodes) node.start();
     await cluster.nats.ready();
     await load.more(200, "after all of NATS was killed", 40_000);
-    await allIsWell();
+    await isWell();
   }, 150_000);
 
   it("lose nothing when an edge and then a RoomService freeze and thaw", async () => {
@@ -99,7 +92,7 @@ describe("50 clients that talk all the time", () => {
       frozen.signal("SIGCONT");
     }
     await load.more(300, "after the thaw", RESUME_MS);
-    await allIsWell();
+    await isWell();
   }, 120_000);
 
   it("lose nothing when every edge is restarted in turn", async () => {
@@ -108,7 +101,7 @@ describe("50 clients that talk all the time", () => {
       await cluster.startEdge(index);
       await load.more(200, "after an edge was restarted", RESUME_MS);
     }
-    await allIsWell();
+    await isWell();
   }, 120_000);
 });
 
@@ -120,7 +113,7 @@ if (survivesFreezing) {
       await load.more(200, "while the leader was frozen", 2 * RESUME_MS);
       leader.resume();
       await cluster.nats.ready();
-      await allIsWell();
+      await isWell();
     }, 120_000);
 
     it("lose nothing when NATS is restarted server by server", async () => {
@@ -130,7 +123,7 @@ if (survivesFreezing) {
         await cluster.nats.ready();
       }
       await load.more(200, "after the restart", RESUME_MS);
-      await allIsWell();
+      await isWell();
     }, 150_000);
   });
 }

@@ -1,69 +1,31 @@
 import { create } from "@bufbuild/protobuf";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { FanOut } from "../../../edge/fan-out.ts";
-import { Feed } from "../../../edge/feed.ts";
 import { textFrame } from "../../../edge/frame-encoders.ts";
-import { HostedRoom, type Member } from "../../../edge/hosted-room.ts";
-import { Limiter } from "../../../edge/limiter.ts";
+import type { HostedRoom, Member } from "../../../edge/hosted-room.ts";
 import { Outbox } from "../../../edge/outbox.ts";
-import { Presence } from "../../../edge/presence.ts";
-import { Ring } from "../../../edge/ring.ts";
 import { SignalSchema } from "../../../gen/baccarat/v1/event_pb.ts";
-import { Metrics } from "../../../services/metrics.ts";
 import { eventually } from "../../support/eventually.ts";
-import { quietLog } from "../services/room/replica.ts";
+import { openRoom } from "./open-room.ts";
 import { connectPair, type SocketPair } from "./socket-pair.ts";
-import { room as roomId, stored } from "./stored.ts";
+import { stored } from "./stored.ts";
 
 const GRANT = { moderator: false, mutedUntilMs: 0 };
 
-/** A room whose events come when the test says so, at position 10. */
-async function openRoom(
-  fanOut = new FanOut(),
-  id = "r",
+/** A room at position 10, whose events are given by their seqs. */
+async function liveRoom(
+  fanOut?: FanOut,
+  id?: string,
 ): Promise<{ room: HostedRoom; fanOut: FanOut; live: (...seqs: number[]) => void }> {
-  const ring = new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } });
-  const metrics = new Metrics();
+  const { hear, ...open } = await openRoom(fanOut, id);
   let last = 10;
-  let hear: (seq: number) => void = () => undefined;
-  const room = new HostedRoom({
-    id: roomId(id),
-    epoch: "e",
-    ring,
-    fanOut,
-    metrics,
-    makeFeed: (listener) =>
-      new Feed({
-        room: roomId(id),
-        source: {
-          subscribe: (heard) => {
-            hear = (seq) => heard.onEvent(stored(seq, last));
-            return Promise.resolve(() => undefined);
-          },
-          position: () => Promise.resolve({ seq: 10 }),
-          history: () => Promise.reject(new Error("nothing is lost here")),
-        },
-        ring,
-        reads: new Limiter(1),
-        listener,
-        rechecksMs: [],
-        metrics,
-        log: quietLog(),
-      }),
-    makePresence: (push) => new Presence({ room: roomId(id), push }),
-  });
-  await room.opened;
-  onTestFinished(() => {
-    room.close();
-    fanOut.close();
-  });
   const live = (...seqs: number[]) => {
     for (const seq of seqs) {
-      hear(seq);
+      hear(stored(seq, last));
       last = seq;
     }
   };
-  return { room, fanOut, live };
+  return { ...open, live };
 }
 
 async function outboxOf(
@@ -80,7 +42,7 @@ async function outboxOf(
 
 describe("a hosted room", () => {
   it("gives every member the same events, as one buffer per turn", async () => {
-    const { room, fanOut, live } = await openRoom();
+    const { room, fanOut, live } = await liveRoom();
     const members = await Promise.all([1, 2, 3].map(() => outboxOf(fanOut)));
     const written: Buffer[] = [];
     for (const { outbox, pair } of members) {
@@ -101,7 +63,7 @@ describe("a hosted room", () => {
   });
 
   it("gives a newcomer what comes after its answer, in front of which nothing gets", async () => {
-    const { room, fanOut, live } = await openRoom();
+    const { room, fanOut, live } = await liveRoom();
     const old = await outboxOf(fanOut);
     const late = await outboxOf(fanOut);
     room.admit(old.outbox, "u", GRANT, 10);
@@ -116,7 +78,7 @@ describe("a hosted room", () => {
   });
 
   it("does not repeat what a newcomer's answer held although the room had not heard it yet", async () => {
-    const { room, fanOut, live } = await openRoom();
+    const { room, fanOut, live } = await liveRoom();
     const old = await outboxOf(fanOut);
     const ahead = await outboxOf(fanOut);
     room.admit(old.outbox, "u", GRANT, 10);
@@ -133,7 +95,7 @@ describe("a hosted room", () => {
   });
 
   it("gives nothing to who left, and goes on for the others", async () => {
-    const { room, fanOut, live } = await openRoom();
+    const { room, fanOut, live } = await liveRoom();
     const all = await Promise.all([0, 1, 2, 3].map(() => outboxOf(fanOut)));
     const members = all.map(({ outbox }) => room.admit(outbox, "u", GRANT, 10));
     const leave = (index: number) => room.remove(members[index] as Member);
@@ -149,7 +111,7 @@ describe("a hosted room", () => {
   });
 
   it("takes several turns for many members, and skips none of them although some leave meanwhile", async () => {
-    const { room, fanOut, live } = await openRoom();
+    const { room, fanOut, live } = await liveRoom();
     const { outbox: probe, seqs } = await outboxOf(fanOut);
     const heard = new Map<number, number>();
     const counting = (index: number) => {
@@ -169,7 +131,7 @@ describe("a hosted room", () => {
   });
 
   it("waits for events that are under way, by half of what writing costs, and no longer than until they came", async () => {
-    const { room, fanOut } = await openRoom();
+    const { room, fanOut } = await liveRoom();
     const { outbox } = await outboxOf(fanOut);
     const released: unknown[] = [];
     fanOut.release = (one) => released.push(one);
@@ -188,7 +150,7 @@ describe("a hosted room", () => {
 
   it("writes once to a connection in several rooms", async () => {
     const fanOut = new FanOut();
-    const rooms = await Promise.all(["a", "b", "c"].map((id) => openRoom(fanOut, id)));
+    const rooms = await Promise.all(["a", "b", "c"].map((id) => liveRoom(fanOut, id)));
     const { outbox, pair, seqs } = await outboxOf(fanOut);
     for (const { room } of rooms) room.admit(outbox, "u", GRANT, 10);
     let uncorked = 0;
@@ -203,7 +165,7 @@ describe("a hosted room", () => {
   });
 
   it("tells everybody but the user that the user is typing", async () => {
-    const { room, fanOut, live } = await openRoom();
+    const { room, fanOut, live } = await liveRoom();
     const [ann, bob] = [await outboxOf(fanOut), await outboxOf(fanOut)];
     room.admit(ann.outbox, "ann", GRANT, 10);
     room.admit(bob.outbox, "bob", GRANT, 10);
@@ -217,7 +179,7 @@ describe("a hosted room", () => {
   });
 
   it("says when continuity was lost", async () => {
-    const { room, fanOut } = await openRoom();
+    const { room, fanOut } = await liveRoom();
     const { outbox, pair } = await outboxOf(fanOut);
     room.admit(outbox, "u", GRANT, 10);
     room.onReset(20, "too_old");

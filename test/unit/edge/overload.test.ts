@@ -1,23 +1,16 @@
 import { create } from "@bufbuild/protobuf";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../../broker/broker.ts";
-import { FanOut } from "../../../edge/fan-out.ts";
-import { Feed } from "../../../edge/feed.ts";
 import { encodeEvent } from "../../../edge/frame-encoders.ts";
-import { HostedRoom } from "../../../edge/hosted-room.ts";
-import { Limiter } from "../../../edge/limiter.ts";
 import { Outbox } from "../../../edge/outbox.ts";
-import { Presence } from "../../../edge/presence.ts";
-import { Ring } from "../../../edge/ring.ts";
 import { policyOf } from "../../../edge/room-policy.ts";
 import { MemberSchema } from "../../../gen/baccarat/v1/client_pb.ts";
 import { RoomPolicySchema } from "../../../gen/baccarat/v1/edge_service_pb.ts";
 import { EventSchema, SignalSchema } from "../../../gen/baccarat/v1/event_pb.ts";
 import { OverloadPolicy } from "../../../gen/baccarat/v1/room_pb.ts";
 import { FIXED } from "../../../services/limits.ts";
-import { Metrics } from "../../../services/metrics.ts";
 import { eventually } from "../../support/eventually.ts";
-import { quietLog } from "../services/room/replica.ts";
+import { openRoom } from "./open-room.ts";
 import { connectPair } from "./socket-pair.ts";
 import { room as roomId, stored } from "./stored.ts";
 
@@ -26,41 +19,7 @@ const policy = (overloadPolicy: OverloadPolicy, conflationIntervalMs = 1_000) =>
 
 /** A room at position 10 with two members: one reads, of the other the test says how much waits for it. */
 async function open() {
-  const fanOut = new FanOut();
-  const metrics = new Metrics();
-  const ring = new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } });
-  let hear: (event: StoredEvent) => void = () => undefined;
-  const room = new HostedRoom({
-    id: roomId("r"),
-    epoch: "e",
-    ring,
-    fanOut,
-    metrics,
-    makeFeed: (listener) =>
-      new Feed({
-        room: roomId("r"),
-        source: {
-          subscribe: (heard) => {
-            hear = (event) => heard.onEvent(event);
-            return Promise.resolve(() => undefined);
-          },
-          position: () => Promise.resolve({ seq: 10 }),
-          history: () => Promise.reject(new Error("nothing is lost here")),
-        },
-        ring,
-        reads: new Limiter(1),
-        listener,
-        rechecksMs: [],
-        metrics,
-        log: quietLog(),
-      }),
-    makePresence: (push) => new Presence({ room: roomId("r"), push }),
-  });
-  await room.opened;
-  onTestFinished(() => {
-    room.close();
-    fanOut.close();
-  });
+  const { room, fanOut, metrics, hear } = await openRoom();
   let behind = 0;
   const join = async (waiting: () => number) => {
     const pair = await connectPair();
@@ -76,7 +35,7 @@ async function open() {
   const setBehind = (bytes: number) => {
     behind = bytes;
   };
-  return { room, reader, sleeper, types, setBehind, metrics, hear: (event: StoredEvent) => hear(event) };
+  return { room, reader, sleeper, types, setBehind, metrics, hear };
 }
 
 /** Somebody types, somebody comes, a message, and somebody goes. */
