@@ -217,7 +217,7 @@ async function startBroker({ config, log, metrics, lifecycle, probes, warnings }
   };
   lifecycle.onStop("broker health", broker.onHealth(show));
   show();
-  probes.push(reasons);
+  probes.push(reasons, () => (broker.unfit === undefined ? [] : [`broker: ${broker.unfit}`]));
   warnings.push(() => (broker.warning === undefined ? [] : [broker.warning]));
   return broker;
 }

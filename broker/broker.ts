@@ -24,6 +24,11 @@ export interface Broker {
   readonly control: ControlStore;
   /** Whether the broker can store right now; `reason` is for /readyz. */
   health(): BrokerHealth;
+  /**
+   * Why no new work should be given to processes that use this broker, though it stores, such as servers that are too old;
+   * undefined or absent: nothing.
+   */
+  readonly unfit?: string | undefined;
   /** What an operator should know though all is well, such as servers with known faults; undefined or absent: nothing. */
   readonly warning?: string | undefined;
   /** Calls back after every change of health; on the way back to ok, live events may have been missed meanwhile. */

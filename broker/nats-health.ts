@@ -6,14 +6,6 @@ import type { NatsLink } from "./nats-link.ts";
 import { parseAck } from "./nats-publish.ts";
 import type { Requests } from "./nats-requests.ts";
 
-/** Debian's server; older ones were never tried. */
-const OLDEST_VERSION = "2.9.10";
-/**
- * On 2.9.10 replicas came to differ for good when the stream's leader was frozen and thawed under load (measured;
- * 2.15.2 did not), and before 2.9.21 conditions on revisions fail. In between nothing was tried, so: a current line.
- */
-const OLDEST_CLUSTER_VERSION = "2.12.0";
-
 const WELL_MS = 2_000;
 const AILING_MS = 250;
 const LEAST_MS = 100;
@@ -25,12 +17,6 @@ export interface WatchedEpoch {
   readonly opened: string;
   /** The one it has now; undefined when there is none. */
   readonly stored: () => Promise<string | undefined>;
-}
-
-/** What is wrong with a server's version for what it is used for; undefined when nothing is. */
-export function versionWarning(version: string, clustered: boolean): string | undefined {
-  if (!clustered || !isOlder(version, OLDEST_CLUSTER_VERSION)) return undefined;
-  return `nats-server ${version} has known faults in a cluster: ${OLDEST_CLUSTER_VERSION} or newer is recommended`;
 }
 
 /**
@@ -125,9 +111,6 @@ export class Health {
 
   async #findFault(): Promise<string | undefined> {
     if (!this.#link.connected) return "not connected to NATS";
-    if (isOlder(this.#link.version, OLDEST_VERSION)) {
-      return `nats-server ${this.#link.version} is too old: ${OLDEST_VERSION} is needed`;
-    }
     const faults = await Promise.all([
       ...[...this.#streams].map(([name, created]) => this.#findStreamFault(name, created)),
       this.#findEpochFault(),
@@ -185,8 +168,4 @@ export class Health {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.check(), this.#current.ok ? WELL_MS : AILING_MS);
   }
-}
-
-function isOlder(version: string, than: string): boolean {
-  return version.localeCompare(than, "en", { numeric: true }) < 0;
 }

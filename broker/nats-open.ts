@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RoomError } from "../services/errors.ts";
+import { OLDEST_NATS } from "../services/nats-version.ts";
 import { JetStreamApi, type StreamInfo } from "./nats-api.ts";
 import { API_ERROR, ApiError } from "./nats-api-error.ts";
 import { NatsControl } from "./nats-control.ts";
@@ -14,6 +15,7 @@ import type { NatsOptions } from "./nats-options.ts";
 import { Writer } from "./nats-publish.ts";
 import { openIndex, openScans } from "./nats-reading.ts";
 import { Requests } from "./nats-requests.ts";
+import { ConnectedServers } from "./nats-servers.ts";
 import { controlSettings, ensureStream, logSettings } from "./nats-stream.ts";
 import { OWN_KEYS } from "./nats-watch.ts";
 import { Wiper } from "./nats-wipe.ts";
@@ -42,6 +44,7 @@ export interface NatsParts {
   readonly history: History;
   readonly control: NatsControl;
   readonly health: Health;
+  readonly servers: ConnectedServers;
   readonly wiper: Wiper;
   /** Ends what runs by itself. */
   readonly stops: readonly (() => void)[];
@@ -66,6 +69,9 @@ export async function assemble(
   try {
     const health = new Health({ link, api, requests, probeSubject: names.control(PROBE_KEY), log });
     stops.push(() => health.stop());
+    const minClusterVersion = options.minClusterVersion ?? OLDEST_NATS;
+    const servers = new ConnectedServers({ links: [link, feedLink], minClusterVersion, log });
+    stops.push(() => servers.stop());
     const writer = new Writer({ requests, onTrouble: () => health.check() });
     const sweeping = { api, stream: names.controlStream, log, ...options.markers };
     const markers = owner ? new MarkerSweeper(sweeping) : undefined;
@@ -91,7 +97,8 @@ export async function assemble(
     const history = new History({ api, names, decoder, ...reading });
     const live = new Live({ link, api, names, decoder });
     const { epoch } = identity;
-    return { epoch, names, ...links, requests, api, writer, decoder, live, history, control, health, wiper, stops };
+    const storing = { requests, api, writer, wiper, control, health, servers };
+    return { epoch, names, ...links, ...storing, decoder, live, history, stops };
   } catch (error) {
     for (const stop of stops) stop();
     requests.close();

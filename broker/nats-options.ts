@@ -21,6 +21,11 @@ export interface NatsOptions {
   readonly owner: boolean;
   /** True to change age, size, replicas and dedupe window of existing streams to what is set here. Default false. */
   readonly adopt?: boolean | undefined;
+  /**
+   * Oldest nats-server that may be in a cluster, such as `2.12.0`; with an older one the broker is unfit. Default: the
+   * oldest there may be at all.
+   */
+  readonly minClusterVersion?: string | undefined;
   /** Shown in the server's list of connections. Default `baccarat`. */
   readonly name?: string | undefined;
   readonly log: Logger;

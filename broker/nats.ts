@@ -17,7 +17,6 @@ import type {
 } from "./broker.ts";
 import { eventBytes } from "./event-bytes.ts";
 import { Feed } from "./nats-feed.ts";
-import { versionWarning } from "./nats-health.ts";
 import { NatsLink } from "./nats-link.ts";
 import { assemble, type NatsParts } from "./nats-open.ts";
 import type { NatsOptions } from "./nats-options.ts";
@@ -83,12 +82,14 @@ export class NatsBroker implements Broker {
     this.control = parts.control;
     this.#parts = parts;
     this.#log = log;
-    if (this.warning !== undefined) log.warn(this.warning);
   }
 
-  /** What an operator should know of the servers, for /readyz; undefined when there is nothing. */
+  get unfit(): string | undefined {
+    return this.#parts.servers.unfit;
+  }
+
   get warning(): string | undefined {
-    return versionWarning(this.#parts.link.version, this.#parts.link.clustered);
+    return this.#parts.servers.warning;
   }
 
   /** What was done so far. */

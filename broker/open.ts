@@ -26,6 +26,7 @@ export function openBroker({ config, log }: { readonly config: Config; readonly 
     prefix: config.natsPrefix,
     replicas: config.natsReplicas,
     adopt: config.natsAdopt === "1",
+    minClusterVersion: config.natsMinClusterVersion,
     retention,
     owner: config.role !== "edge",
     name: config.edgeId ?? `${config.natsPrefix}-${config.role}`,

@@ -1,5 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "../services/config.ts";
+import { judgeNatsVersion } from "../services/nats-version.ts";
 import { type NatsReport, probeNats, type StreamReport } from "./nats-probe.ts";
 import type { Session } from "./session.ts";
 
@@ -20,9 +21,6 @@ const SKEW_MS = 10_000;
 const DATE_MS = 1_000;
 /** An edge renews its lease every 3 s and loses it after 10 s. */
 const STALE_LEASE_MS = 10_000;
-/** As the broker's own check of servers has it. */
-const OLDEST_NATS = "2.9.10";
-const OLDEST_CLUSTERED_NATS = "2.12.0";
 
 /** Does RoomService answer, and does the token read? */
 export async function checkRpc(session: Session): Promise<Check[]> {
@@ -109,7 +107,7 @@ export async function checkNats(session: Session, config: Config, servers: reado
     const signal = AbortSignal.any([session.shell.signal, AbortSignal.timeout(LOOK_MS)]);
     try {
       const report = await probeNats(url, { user, password, token }, streams, signal);
-      checks.push(judgeServer(host, report));
+      checks.push(judgeServer(host, report, config.natsMinClusterVersion));
       // Every server tells the same of the streams: the first will do.
       if (checks.every(({ name }) => name !== "NATS streams")) checks.push(...judgeStreams(report, natsReplicas));
     } catch (error) {
@@ -120,7 +118,12 @@ export async function checkNats(session: Session, config: Config, servers: reado
   return checks;
 }
 
-function judgeServer(host: string, { name, version, jetstream, cluster }: NatsReport): Check {
+/** What there is to say of one server. `minClusterVersion` is the oldest that may be in a cluster. */
+export function judgeServer(
+  host: string,
+  { name, version, jetstream, cluster }: NatsReport,
+  minClusterVersion: string,
+): Check {
   const found = `${host} is ${name}, version ${version}, ${cluster === undefined ? "alone" : `in cluster ${cluster}`}`;
   if (!jetstream) {
     return {
@@ -130,11 +133,8 @@ function judgeServer(host: string, { name, version, jetstream, cluster }: NatsRe
       advice: "start it with -js or jetstream {}",
     };
   }
-  const oldest = cluster === undefined ? OLDEST_NATS : OLDEST_CLUSTERED_NATS;
-  if (isOlder(version, oldest)) {
-    return { name: "NATS", state: "warning", found, advice: `${oldest} or newer is recommended for this` };
-  }
-  return { name: "NATS", state: "ok", found, advice: "" };
+  const finding = judgeNatsVersion({ version, clustered: cluster !== undefined }, minClusterVersion);
+  return { name: "NATS", state: finding?.state ?? "ok", found, advice: finding?.text ?? "" };
 }
 
 function judgeStreams({ cluster, streams }: NatsReport, wanted: number | undefined): Check[] {
@@ -158,16 +158,6 @@ function judgeStream(stream: string, report: StreamReport | undefined, wanted: n
     return { name, state: "warning", found, advice };
   }
   return { name, state: "ok", found, advice: "" };
-}
-
-/** True when a version is below another; what follows the three numbers does not count. */
-export function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map((text) => text.split(/[.-]/, 3).map(Number));
-  for (let part = 0; part < 3; part += 1) {
-    const difference = (a?.[part] ?? 0) - (b?.[part] ?? 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
 }
 
 async function ask(session: Session, url: string): Promise<Response | Error> {

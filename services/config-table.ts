@@ -3,6 +3,7 @@ import { TRACING_VARIABLES } from "./config-tracing.ts";
 import * as read from "./config-values.ts";
 import { given, optional, type Variable } from "./config-variable.ts";
 import { LIMIT_TABLE, type LimitRow, type Limits } from "./limits.ts";
+import { OLDEST_NATS, RECOMMENDED_IN_CLUSTER } from "./nats-version.ts";
 
 const LISTEN = "Where to listen";
 const BROKER = "Broker";
@@ -98,6 +99,12 @@ export const VARIABLES = {
     default: "baccarat",
     meaning: "first word of every stream, bucket and subject, so that several installations can share servers",
     read: read.matching(/^[A-Za-z0-9_-]{1,32}$/, "must be 1 to 32 of A-Z a-z 0-9 _ -"),
+  }),
+  natsMinClusterVersion: given({
+    group: BROKER,
+    default: OLDEST_NATS,
+    meaning: `oldest nats-server in a cluster with which a process is ready; ${RECOMMENDED_IN_CLUSTER} where servers are your choice: older ones have known faults in a cluster`,
+    read: read.version(OLDEST_NATS),
   }),
   dataDir: given({
     group: BROKER,

@@ -4,6 +4,7 @@ import type { Scope } from "./auth.ts";
 import { SCOPES } from "./auth.ts";
 import { editDistance } from "./edit-distance.ts";
 import { parseRoomId, type RoomId } from "./ids.ts";
+import { isOlder } from "./nats-version.ts";
 
 /**
  * How the text of a variable becomes a value. Every function here takes the whole text and throws BadValue with what was
@@ -134,6 +135,16 @@ export const nodeEnv: Reader<string> = (text) => {
 export function matching(pattern: RegExp, expected: string): Reader<string> {
   return (text) => {
     if (!pattern.test(text)) throw new BadValue(expected);
+    return text;
+  };
+}
+
+/** A version such as 2.12.0, not below another. */
+export function version(oldest: string): Reader<string> {
+  return (text) => {
+    if (!/^\d{1,4}\.\d{1,4}\.\d{1,4}$/.test(text) || isOlder(text, oldest)) {
+      throw new BadValue(`must be a version like ${oldest}, and not below it`);
+    }
     return text;
   };
 }

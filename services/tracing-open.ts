@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import type { Logger } from "./log.ts";
 import type { OtlpTracer } from "./tracing-otlp.ts";
 
-/** The tracer that the configuration asks for; undefined when it is off, and then nothing of OpenTelemetry is loaded. */
+/** The tracer that the configuration asks for; undefined when it is off, and then no code of it is loaded. */
 export async function openTracer(config: Config, log: Logger): Promise<OtlpTracer | undefined> {
   const { otelExporterOtlpEndpoint: endpoint, role } = config;
   if (endpoint === undefined) return undefined;

@@ -30,7 +30,7 @@ export interface SpanOptions {
 
 /**
  * Makes spans. Whoever can be traced is given one or undefined: while tracing is off it costs a comparison with
- * undefined, and nothing of OpenTelemetry is loaded.
+ * undefined, and nothing of OpenTelemetry is loaded but the interfaces that prom-client names.
  */
 export interface Tracer {
   begin(name: string, options: SpanOptions): Span;

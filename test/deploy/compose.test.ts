@@ -14,6 +14,7 @@ import { BUILT_VERSION, getNatsServers } from "../../scripts/get-nats-server.ts"
 import { controlKeys } from "../../services/control-keys.ts";
 import type { RoomId, Uid } from "../../services/ids.ts";
 import { createLog } from "../../services/log.ts";
+import { isOlder, RECOMMENDED_IN_CLUSTER } from "../../services/nats-version.ts";
 import { TestClient } from "../support/client.ts";
 import { type Collector, type ReceivedSpan, startCollector } from "../support/collector.ts";
 import { type ComposeFile, readCompose, readEnvironment } from "../support/compose-file.ts";
@@ -121,6 +122,13 @@ describe("docker-compose.yml", () => {
     expect(file.services["edge-1"]?.environment).toMatchObject({ AUTH_MODE: "jwt", NATS_USER: "edge" });
     expect(file.services["room-1"]?.environment).toMatchObject({ NATS_USER: "room", NATS_REPLICAS: "3" });
     expect(file.services.demo?.environment).toMatchObject({ AUTH_MODE: "guest", NATS_PREFIX: "demo" });
+  });
+
+  it("is not ready on servers with known faults in a cluster", () => {
+    for (const name of ["edge-1", "edge-2", "room-1", "room-2", "demo"]) {
+      expect(file.services[name]?.environment?.NATS_MIN_CLUSTER_VERSION, name).toBe(RECOMMENDED_IN_CLUSTER);
+    }
+    expect(isOlder(BUILT_VERSION, RECOMMENDED_IN_CLUSTER)).toBe(false);
   });
 
   it("gives edges more time to stop than they drain, and NATS the version the tests run", () => {

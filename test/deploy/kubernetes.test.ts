@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { type Environment, parseConfig, type Role } from "../../services/config.ts";
 import { BY_NAME } from "../../services/config-table.ts";
+import { RECOMMENDED_IN_CLUSTER } from "../../services/nats-version.ts";
 import { ROOT } from "../support/process.ts";
 
 const FOLDER = join(ROOT, "deploy/kubernetes");
@@ -101,6 +102,7 @@ describe("Kubernetes manifests", () => {
     expect(Object.keys(env).filter((name) => !BY_NAME.has(name))).toEqual([]);
     const parsed = parseConfig(env as Environment, role);
     expect(parsed.ok ? [] : parsed.mistakes).toEqual([]);
+    expect(parsed.ok && parsed.config.natsMinClusterVersion).toBe(RECOMMENDED_IN_CLUSTER);
   });
 
   it.each(workloads)("ask role %s at ports and paths it has, and let nobody be root", (_role, { spec }) => {

@@ -7,6 +7,7 @@ import { Crowd, newRoom } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
 import { ProductProcess } from "../support/process.ts";
 import { RawSocket } from "../support/raw-socket.ts";
+import { starve } from "../support/starve.ts";
 import { singleProcess } from "../support/topology.ts";
 
 const SOCKETS = 200;
@@ -62,10 +63,6 @@ describe("a flood from 200 sockets at full speed", () => {
   }
 });
 
-/** How long a starved process stands still, and then how long it runs, in milliseconds. */
-const STILL_MS = 700;
-const RUNS_MS = 60;
-
 describe("a process that gets too little of the machine", () => {
   let directory: string;
   beforeAll(async () => {
@@ -100,23 +97,3 @@ describe("a process that gets too little of the machine", () => {
     expect(await product.stop()).toMatchObject({ code: 0 });
   });
 });
-
-/** Stops and continues a process in turn, as a machine does that has more to do than it can, until it is disposed of. */
-function starve(product: ProductProcess): Disposable {
-  let timer: NodeJS.Timeout;
-  const stop = (): void => {
-    product.signal("SIGSTOP");
-    timer = setTimeout(run, STILL_MS);
-  };
-  const run = (): void => {
-    product.signal("SIGCONT");
-    timer = setTimeout(stop, RUNS_MS);
-  };
-  stop();
-  return {
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      product.signal("SIGCONT");
-    },
-  };
-}

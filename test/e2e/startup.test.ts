@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestClient } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
-import { ProductProcess, ROOT } from "../support/process.ts";
+import { ProductProcess, ROOT, TELLS_MODULES } from "../support/process.ts";
 import { type Ran, run } from "../support/run.ts";
 
 const EXIT_CONFIG = 78;
@@ -74,6 +74,22 @@ describe("starting", { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     expect(stdout).toContain("\nEDGE_PORT=4000\n");
     expect(stdout).not.toContain("hunter2");
+  });
+
+  it("loads nothing that traces unless messages are traced", async () => {
+    const loaded = async (env: Readonly<Record<string, string>>): Promise<readonly string[]> => {
+      const product = await ProductProcess.start({ env: { DATA_DIR: newDirectory(), ...TELLS_MODULES, ...env } });
+      expect((await product.stop()).code).toBe(0);
+      const line = product.logLines().find(({ msg }) => msg === "packages loaded");
+      return line?.packages as readonly string[];
+    };
+    const [off, on] = [await loaded({}), await loaded({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" })];
+    const ofTracing = (names: readonly string[]) => names.filter((name) => name.startsWith("@opentelemetry/"));
+    // prom-client loads the interfaces for itself.
+    expect(ofTracing(off)).toEqual(["@opentelemetry/api"]);
+    expect(ofTracing(on)).toEqual(
+      expect.arrayContaining(["@opentelemetry/sdk-trace", "@opentelemetry/exporter-trace-otlp-http"]),
+    );
   });
 
   it("turns LOG_LEVEL to debug and back at SIGUSR2", async () => {

@@ -35,6 +35,9 @@ export const COLLECTS_GARBAGE = {
   NODE_OPTIONS: `--import=${join(import.meta.dirname, "collect-garbage.ts")}`,
 } as const;
 
+/** Environment of a process that says at its end which packages it loaded. */
+export const TELLS_MODULES = { NODE_OPTIONS: `--import=${join(import.meta.dirname, "tell-modules.ts")}` } as const;
+
 /** How long a start or a stop may take where that is not what is tested, in milliseconds: the machine may be very busy. */
 export const START_MS = 30_000;
 

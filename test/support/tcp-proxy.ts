@@ -22,6 +22,7 @@ export class TcpProxy {
   #latencyMs = 0;
   #refusing = false;
   #cutAfter: number | undefined;
+  #greeting: ((text: string) => string) | undefined;
 
   /** Listens on a free loopback port. */
   static async start(targetPort: number): Promise<TcpProxy> {
@@ -51,6 +52,11 @@ export class TcpProxy {
   swallow(...directions: readonly Direction[]): void {
     for (const direction of directions.length > 0 ? directions : (["up", "down"] as const))
       this.#swallowed.add(direction);
+  }
+
+  /** Has targets greet otherwise: changes the first text that comes from them, in future connections. */
+  greet(change: (text: string) => string): void {
+    this.#greeting = change;
   }
 
   /** Resets every connection (RST). */
@@ -105,8 +111,11 @@ export class TcpProxy {
       if (this.#latencyMs === 0) act();
       else setTimeout(act, this.#latencyMs);
     };
-    from.on("data", (chunk) => {
+    let greeting = direction === "down" ? this.#greeting : undefined;
+    from.on("data", (received: Buffer) => {
       if (this.#swallowed.has(direction)) return;
+      const chunk = greeting === undefined ? received : Buffer.from(greeting(String(received)));
+      greeting = undefined;
       const allowed = this.#allowed(pair, chunk.length);
       pass(() => to.write(chunk.subarray(0, allowed)));
       if (allowed === chunk.length) return;

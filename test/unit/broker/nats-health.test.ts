@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BrokerHealth } from "../../../broker/broker.ts";
 import type { NatsBroker } from "../../../broker/nats.ts";
-import { versionWarning } from "../../../broker/nats-health.ts";
 import { room, say } from "../../contract/events.ts";
 import { Recorder } from "../../contract/recorder.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -65,17 +64,5 @@ describe("health", () => {
     await broker.close();
     expect(changes).toEqual([]);
     expect(broker.health()).toEqual({ ok: false, reason: "the broker is closed" });
-  });
-});
-
-describe("versionWarning", () => {
-  it("warns of old servers in a cluster", () => {
-    for (const version of ["2.9.10", "2.9.25", "2.11.17"]) {
-      expect(versionWarning(version, true)).toBe(
-        `nats-server ${version} has known faults in a cluster: 2.12.0 or newer is recommended`,
-      );
-    }
-    for (const version of ["2.12.0", "2.15.2", "3.0.0"]) expect(versionWarning(version, true)).toBeUndefined();
-    expect(versionWarning("2.9.10", false)).toBeUndefined();
   });
 });

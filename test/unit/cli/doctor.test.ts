@@ -1,18 +1,32 @@
 import { createServer, type Server } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { isOlder } from "../../../cli/doctor-checks.ts";
+import { judgeServer } from "../../../cli/doctor-checks.ts";
 import { probeNats } from "../../../cli/nats-probe.ts";
 
 const NOBODY = { user: undefined, password: undefined, token: undefined };
 
-describe("isOlder", () => {
-  it.each([
-    ["2.9.10", "2.12.0", true],
-    ["2.12.0", "2.12.0", false],
-    ["2.12.0-RC.1", "2.12.0", false],
-    ["2.15.2", "2.12.0", false],
-    ["3.0.0", "2.12.0", false],
-  ])("%s than %s: %s", (version, than, older) => expect(isOlder(version, than)).toBe(older));
+describe("judgeServer", () => {
+  const report = { name: "n0", jetstream: true, streams: new Map() };
+  const judge = (version: string, cluster: string | undefined, minClusterVersion: string) =>
+    judgeServer("h:4222", { ...report, version, cluster }, minClusterVersion);
+
+  it("goes by the rule of /readyz", () => {
+    expect(judge("2.9.10", undefined, "2.12.0")).toMatchObject({ state: "ok", advice: "" });
+    expect(judge("2.12.0", "c", "2.12.0")).toMatchObject({ state: "ok", advice: "" });
+    expect(judge("2.9.10", "c", "2.9.10")).toMatchObject({
+      state: "warning",
+      found: "h:4222 is n0, version 2.9.10, in cluster c",
+      advice: "nats-server 2.9.10 has known faults in a cluster: 2.12.0 or newer is recommended",
+    });
+    expect(judge("2.9.10", "c", "2.12.0")).toMatchObject({
+      state: "failure",
+      advice: "nats-server 2.9.10 is too old for a cluster: NATS_MIN_CLUSTER_VERSION is 2.12.0",
+    });
+    expect(judge("2.9.9", undefined, "2.9.10")).toMatchObject({
+      state: "failure",
+      advice: "nats-server 2.9.9 is too old: 2.9.10 or newer is needed",
+    });
+  });
 });
 
 describe("probeNats of something that is no NATS server, or none for us", () => {
