@@ -191,8 +191,19 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   };
 }
 
-/** An absolute URL of some protocols, without query and fragment; a `/` at its end is dropped. */
+/** An absolute URL of some protocols, without login, query and fragment; a `/` at its end is dropped. */
 export function url(...protocols: readonly string[]): Reader<string> {
+  const read = urlWithLogin(...protocols);
+  return (text) => {
+    const found = read(text);
+    const { username, password } = new URL(found);
+    // What is a secret has variables of its own, which are shown nowhere.
+    if (username + password !== "") throw new BadValue("must have no user and password before the host");
+    return found;
+  };
+}
+
+function urlWithLogin(...protocols: readonly string[]): Reader<string> {
   const expected = `must be a URL like ${protocols[0]}://host:port`;
   return (text) => {
     const parsed = URL.canParse(text) ? new URL(text) : undefined;
@@ -220,7 +231,8 @@ export const headers: Reader<Readonly<Record<string, string>>> = (text) => {
 };
 
 /** A NATS server: nats://, tls://, ws:// or wss:// with host and port, or host and port alone. */
-export const natsServer: Reader<string> = (text) => url("nats", "tls")(text.includes("://") ? text : `nats://${text}`);
+export const natsServer: Reader<string> = (text) =>
+  urlWithLogin("nats", "tls")(text.includes("://") ? text : `nats://${text}`);
 
 /** An exact origin as browsers send it, or `*`. */
 export const origin: Reader<string> = (text) => {

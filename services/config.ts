@@ -106,7 +106,9 @@ function readTokenFile(path: string | undefined, mistakes: Mistake[]): readonly 
 
 const SHOWN_CHARACTERS = 80;
 
-function shorten(text: string): string {
+/** What is shown of a wrong value: its beginning, without a login in a URL. */
+function shorten(value: string): string {
+  const text = value.replace(/\/\/.*@/, "//…@");
   return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
 }
 

@@ -25,7 +25,8 @@ export class Metrics {
     "event_loop_lag_seconds",
     "How late the event loop was on average in the last second.",
   );
-  readonly closesTotal = this.#counter("closes_total", "Connections closed, by close code. Use countClose.", ["code"]);
+  /** Use countClose. */
+  readonly closesTotal = this.#counter("closes_total", "Connections closed, by close code.", ["code"]);
   readonly framesTotal = this.#counter("frames_total", "Frames received, by type and outcome (ok or error code).", [
     "type",
     "outcome",

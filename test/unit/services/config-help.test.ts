@@ -50,9 +50,14 @@ describe("describeSettings", () => {
 });
 
 describe("printSettings", () => {
-  const secrets = {
+  const SECRETS = {
     JWT_SECRET: "hunter2-hunter2-hunter2-hunter2-hunter2",
-    RPC_TOKENS: "ops:admin:also-a-secret-of-thirty-two-bytes",
+    RPC_TOKENS: "ops:admin:hunter2-of-more-than-thirty-two-bytes",
+    NATS_URL: "nats://hunter2@a",
+    NATS_PASSWORD: "hunter2",
+    NATS_TOKEN: "hunter2",
+    ROOM_SERVICE_TOKEN: "hunter2-too",
+    OTEL_EXPORTER_OTLP_HEADERS: "authorization=hunter2",
   };
 
   function printed(env: Record<string, string>): string {
@@ -70,14 +75,32 @@ describe("printSettings", () => {
     expect(parseConfig(again)).toEqual(parseConfig(env));
   });
 
-  it("shows no secret", () => {
-    const text = printed(secrets);
-    expect(text).toContain("# JWT_SECRET is set, and not shown");
-    expect(text).not.toMatch(/hunter2|also-a-secret/);
+  it("shows no secret, of all there are", () => {
+    const named = [...BY_NAME].filter(([, row]) => row.secret).map(([name]) => name);
+    expect(named.sort()).toEqual([...Object.keys(SECRETS)].sort());
+    // What sounds like a secret is one, or the path of a file that holds one.
+    const sounds = [...BY_NAME.keys()].filter((name) => /SECRET|TOKEN|PASSWORD|HEADERS|CREDS|_KEY/.test(name));
+    const paths = sounds.filter((name) => /_FILE$|_CREDS$|^NATS_TLS_KEY$/.test(name));
+    expect(sounds.filter((name) => !paths.includes(name) && !named.includes(name))).toEqual([]);
+    // They exclude each other.
+    for (const without of ["NATS_TOKEN", "NATS_PASSWORD"]) {
+      const { [without]: _, ...env } = { ...SECRETS, NATS_USER: "u", AUTH_MODE: "jwt" } as Record<string, string>;
+      if (without === "NATS_PASSWORD") delete env.NATS_USER;
+      for (const text of [printed(env), describeSettings(env)]) expect(text).not.toMatch(/hunter2/);
+      expect(printed(env)).toContain("# JWT_SECRET is set, and not shown");
+    }
   });
 
   it("shows defaults that follow from other settings", () => {
-    const env = { ...secrets, NODE_ENV: "production", AUTH_MODE: "jwt", JWT_ISSUER: "i", JWT_AUDIENCE: "a" };
+    const { JWT_SECRET, RPC_TOKENS } = SECRETS;
+    const env = {
+      JWT_SECRET,
+      RPC_TOKENS,
+      NODE_ENV: "production",
+      AUTH_MODE: "jwt",
+      JWT_ISSUER: "i",
+      JWT_AUDIENCE: "a",
+    };
     expect(printed(env)).toContain("\nROOM_CREATION=listed\n");
     expect(printed({})).toContain("\nROOM_CREATION=open\n");
   });

@@ -171,6 +171,7 @@ describe("parseConfig: values", () => {
     ["RPC_TOKENS", "a:read:same,b:read:same", "the same secret"],
     ["ROOM_SERVICE_URL", "a:8080", "http://host:port"],
     ["ROOM_SERVICE_URL", "http://a?b", "without ?"],
+    ["ROOM_SERVICE_URL", "http://u:p@a", "no user and password"],
     ["ROOM_SERVICE_TOKEN", "a b", "printable"],
     ["DEFAULT_ROOM", "a b", "room id"],
     ["DEFAULT_ROOM", "direct:a:b", "room id"],
@@ -218,8 +219,12 @@ describe("parseConfig: values", () => {
       JWT_SECRET: `${secret}\n`,
       RPC_TOKENS: `a:write:${secret}`,
       ROOM_SERVICE_TOKEN: `${secret} `,
+      OTEL_EXPORTER_OTLP_HEADERS: secret,
+      OTEL_EXPORTER_OTLP_ENDPOINT: `https://user:${secret}@collector`,
+      JWKS_URL: `https://user:${secret}@issuer`,
+      ROOM_SERVICE_URL: `http://room-1,http://user:${secret}@room-2`,
     });
-    expect(lines).toHaveLength(5);
+    expect(lines).toHaveLength(9);
     expect(lines.join("\n")).not.toContain(secret);
   });
 
