@@ -99,6 +99,7 @@ export async function checkNats(session: Session, config: Config, servers: reado
     const found = "NATS_CREDS is set, and doctor cannot log in with it";
     return [{ name: "NATS", state: "warning", found, advice: "/readyz of the processes tells whether they can" }];
   }
+  const files = { ca: config.natsTlsCa, cert: config.natsTlsCert, key: config.natsTlsKey };
   const streams = [`${natsPrefix.toUpperCase()}_LOG`, `KV_${natsPrefix}_control`];
   const checks: Check[] = [];
   for (const server of servers) {
@@ -106,7 +107,7 @@ export async function checkNats(session: Session, config: Config, servers: reado
     const { host } = url;
     const signal = AbortSignal.any([session.shell.signal, AbortSignal.timeout(LOOK_MS)]);
     try {
-      const report = await probeNats(url, { user, password, token }, streams, signal);
+      const report = await probeNats(url, { user, password, token }, files, streams, signal);
       checks.push(judgeServer(host, report, config.natsMinClusterVersion));
       // Every server tells the same of the streams: the first will do.
       if (checks.every(({ name }) => name !== "NATS streams")) checks.push(...judgeStreams(report, natsReplicas));

@@ -1,11 +1,19 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
+import * as tls from "node:tls";
 
 /** Who asks; undefined fields are not sent. */
 export interface NatsLogin {
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly token: string | undefined;
+}
+
+/** TLS towards it, as PEM text; undefined fields: the system's authorities, no certificate. */
+export interface NatsProbeTls {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
 }
 
 /** What a server says of itself. */
@@ -45,22 +53,32 @@ interface StreamInfo {
 /**
  * Asks one NATS server what it is and what it knows of some streams. It speaks the protocol itself, since only the
  * broker knows the client library; a few lines of text do.
- * @throws Error saying what is wrong: no answer, a refused login, TLS (which this does not speak).
+ * @param files for TLS, which is spoken with servers that want it; with any of `ca` and `cert`, or by tls://, it is a must.
+ * @throws Error saying what is wrong: no answer, a refused login, a certificate that is not trusted.
  */
 export async function probeNats(
   server: URL,
   login: NatsLogin,
+  files: NatsProbeTls,
   streams: readonly string[],
   signal: AbortSignal,
 ): Promise<NatsReport> {
-  const socket = connect({ host: server.hostname.replace(/^\[|\]$/g, ""), port: Number(server.port || 4222) });
+  const host = server.hostname.replace(/^\[|\]$/g, "");
+  let socket: Socket = connect({ host, port: Number(server.port || 4222) });
   const giveUp = (): void => void socket.destroy(new Error("it does not answer"));
   signal.addEventListener("abort", giveUp);
   try {
     await once(socket, "connect");
-    const lines = new Lines(socket);
+    let lines = new Lines(socket);
     const info = JSON.parse((await lines.next("INFO ")).slice(5)) as Info;
-    if (info.tls_required) throw new Error("it wants TLS, which doctor does not speak: look at /readyz");
+    const wantsTls = server.protocol === "tls:" || (files.ca ?? files.cert) !== undefined;
+    if (wantsTls && !info.tls_required) throw new Error("it has no TLS, which the settings ask for");
+    if (info.tls_required) {
+      await lines.release();
+      socket = tls.connect({ socket, host, ...(isIP(host) === 0 && { servername: host }), ...files });
+      await once(socket, "secureConnect");
+      lines = new Lines(socket);
+    }
     socket.write(`CONNECT ${JSON.stringify(handshake(server, login))}\r\nPING\r\n`);
     await lines.next("PONG");
     const known = new Map<string, StreamReport | undefined>();
@@ -110,7 +128,12 @@ class Lines {
   #text = "";
 
   constructor(socket: Socket) {
-    this.#iterator = socket[Symbol.asyncIterator]();
+    this.#iterator = socket.iterator({ destroyOnReturn: false });
+  }
+
+  /** Leaves the socket to somebody else. */
+  async release(): Promise<void> {
+    await this.#iterator.return?.();
   }
 
   /** The next line that begins in one of these ways; pings and other small talk are passed over. */

@@ -1,14 +1,25 @@
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { Authority } from "./certificates.ts";
 
-/** Makes .env for docker-compose.yml, with new secrets. What is there is never overwritten: the secrets in it are in use. */
+/**
+ * Makes what docker-compose.yml needs and nobody else may have: .env with new secrets, and a folder of certificates. What
+ * is there is never overwritten, since it is in use.
+ */
+
+/** The folder of certificates, as docker-compose.yml names it. */
+export const CERTIFICATES = ".certificates";
+/** Under which names the servers with TLS are reached; their certificates are called by the keys. */
+const SERVERS = { nats: ["nats-1", "nats-2", "nats-3"], room: ["room-1", "room-2"] } as const;
+/** Whoever looks from the machine itself, and the tests. */
+const LOOPBACK = ["localhost", "127.0.0.1"] as const;
 
 /** Begins with a letter: nats-server reads values from the environment as it reads its file, where digits begin a number. */
 const secret = (): string => `s${randomBytes(32).toString("hex")}`;
 
-/** The file's text. */
+/** The text of .env. */
 export function environmentFile(): string {
   return `# Secrets of docker-compose.yml, made by npm run compose:init. Keep it private and out of version control.
 
@@ -32,10 +43,36 @@ GRAFANA_PASSWORD=${secret()}
 `;
 }
 
-/** Writes the file, for its owner only. @returns false when there is one already. */
-export async function initialise(path: string): Promise<boolean> {
+/** The certificates, by the names of their files. The key that signed them is not among them and is nowhere else. */
+function certificateFiles(): ReadonlyMap<string, string> {
+  const authority = new Authority("baccarat compose");
+  const issued = Object.entries(SERVERS).flatMap(([name, hosts]) => {
+    const { cert, key } = authority.issue(name, [...hosts, ...LOOPBACK]);
+    return [[`${name}.pem`, cert] as const, [`${name}.key`, key] as const];
+  });
+  return new Map([["ca.pem", authority.cert], ...issued]);
+}
+
+/** Writes .env, for its owner only. @returns false when there is one already. */
+export async function initialiseSecrets(directory: string): Promise<boolean> {
+  return await unlessThere(() => writeFile(join(directory, ".env"), environmentFile(), { flag: "wx", mode: 0o600 }));
+}
+
+/**
+ * Writes the folder of certificates. @returns false when there is one already. Only its owner may look into it; containers,
+ * which run as other users, are given files of it, so those anybody may read.
+ */
+export async function initialiseCertificates(directory: string): Promise<boolean> {
+  const folder = join(directory, CERTIFICATES);
+  return await unlessThere(async () => {
+    await mkdir(folder, { mode: 0o700 });
+    for (const [name, text] of certificateFiles()) await writeFile(join(folder, name), text, { mode: 0o644 });
+  });
+}
+
+async function unlessThere(make: () => Promise<void>): Promise<boolean> {
   try {
-    await writeFile(path, environmentFile(), { flag: "wx", mode: 0o600 });
+    await make();
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
@@ -44,7 +81,9 @@ export async function initialise(path: string): Promise<boolean> {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const path = join(import.meta.dirname, "..", ".env");
-  const made = await initialise(path);
-  process.stdout.write(made ? ".env was made, with new secrets\n" : ".env is there already and stays as it is\n");
+  const root = join(import.meta.dirname, "..");
+  const say = (what: string, made: boolean): void =>
+    void process.stdout.write(made ? `${what}: made\n` : `${what}: there already, and stays as it is\n`);
+  say(".env, the secrets", await initialiseSecrets(root));
+  say(`${CERTIFICATES}/, the certificates`, await initialiseCertificates(root));
 }

@@ -1,49 +1,39 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { create } from "@bufbuild/protobuf";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openNatsBroker } from "../../broker/nats.ts";
-import { EventSchema } from "../../gen/baccarat/v1/event_pb.ts";
-import { environmentFile, initialise } from "../../scripts/compose-init.ts";
-import { BUILT_VERSION, getNatsServers } from "../../scripts/get-nats-server.ts";
-import { controlKeys } from "../../services/control-keys.ts";
-import type { RoomId, Uid } from "../../services/ids.ts";
-import { createLog } from "../../services/log.ts";
+import {
+  CERTIFICATES,
+  environmentFile,
+  initialiseCertificates,
+  initialiseSecrets,
+} from "../../scripts/compose-init.ts";
+import { BUILT_VERSION } from "../../scripts/get-nats-server.ts";
 import { isOlder, RECOMMENDED_IN_CLUSTER } from "../../services/nats-version.ts";
-import { TestClient } from "../support/client.ts";
-import { type Collector, type ReceivedSpan, startCollector } from "../support/collector.ts";
 import { type ComposeFile, readCompose, readEnvironment } from "../support/compose-file.ts";
-import { ComposeTopology } from "../support/compose-topology.ts";
-import { eventually } from "../support/eventually.ts";
 import { ROOT } from "../support/process.ts";
-import { RpcClient } from "../support/rpc.ts";
 
-const run = promisify(execFile);
-const room = "edge-room" as RoomId;
 const secrets = readEnvironment(environmentFile());
 const text = await readFile(join(ROOT, "docker-compose.yml"), "utf8");
 
 /** Attributes of a service (compose-spec, 05-services.md), those that are used. */
 const SERVICE_KEYS: ReadonlySet<string> = new Set([
-  ...["image", "build", "command", "entrypoint", "environment", "volumes", "ports", "networks", "network_mode"],
+  ...[
+    "image",
+    "build",
+    "command",
+    "entrypoint",
+    "environment",
+    "volumes",
+    "ports",
+    "networks",
+    "network_mode",
+    "secrets",
+  ],
   ...["profiles", "depends_on", "healthcheck", "user", "read_only", "tmpfs", "cap_drop", "cap_add", "security_opt"],
   ...["ulimits", "logging", "mem_limit", "cpus", "restart", "stop_grace_period"],
 ]);
-
-/** Finds haproxy, or gets it: root on Debian can. @throws Error with what to do. */
-async function requireHaproxy(): Promise<void> {
-  try {
-    await run("haproxy", ["-v"]);
-  } catch {
-    if (process.getuid?.() !== 0) throw new Error("haproxy is needed: apt-get install haproxy");
-    await run("apt-get", ["install", "-y", "-q", "haproxy"]);
-  }
-}
 
 describe("docker-compose.yml", () => {
   const file: ComposeFile = readCompose(text, secrets);
@@ -60,7 +50,7 @@ describe("docker-compose.yml", () => {
   });
 
   it("uses only what the compose specification has", () => {
-    const top = ["name", "services", "networks", "volumes"];
+    const top = ["name", "services", "networks", "volumes", "secrets"];
     expect(Object.keys(file).filter((key) => !key.startsWith("x-") && !top.includes(key))).toEqual([]);
     for (const [name, service] of services) {
       expect(
@@ -110,6 +100,7 @@ describe("docker-compose.yml", () => {
         if (source.startsWith(".")) await stat(join(ROOT, source));
         else expect(Object.keys(file.volumes), name).toContain(source);
       }
+      for (const secret of service.secrets ?? []) expect(Object.keys(file.secrets), name).toContain(secret);
       for (const network of service.networks ?? []) expect(Object.keys(file.networks), name).toContain(network);
       for (const needed of Object.keys(service.depends_on ?? {})) expect(file.services, name).toHaveProperty(needed);
     }
@@ -141,233 +132,46 @@ describe("docker-compose.yml", () => {
 });
 
 describe("npm run compose:init", () => {
+  let directory: string;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "baccarat-init-"));
+  });
+  afterAll(() => rm(directory, { recursive: true }));
+
+  it("makes certificates in a folder that nobody else may look into, each where it is used, and never twice", async () => {
+    expect(await initialiseCertificates(directory)).toBe(true);
+    const folder = join(directory, CERTIFICATES);
+    expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    const { secrets: used, services } = readCompose(text, secrets);
+    expect((await readdir(folder)).map((name) => `./${CERTIFICATES}/${name}`).sort()).toEqual(
+      Object.values(used)
+        .map(({ file }) => file)
+        .sort(),
+    );
+    const read = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
+    const authority = new X509Certificate(await read("ca.pem"));
+    for (const kind of ["nats", "room"]) {
+      const certificate = new X509Certificate(await read(`${kind}.pem`));
+      expect(certificate.checkIssued(authority) && certificate.verify(authority.publicKey)).toBe(true);
+      expect(certificate.checkPrivateKey(createPrivateKey(await read(`${kind}.key`)))).toBe(true);
+      for (const host of Object.keys(services).filter((name) => name.startsWith(`${kind}-`) && /\d$/.test(name))) {
+        expect(certificate.checkHost(host), host).toBe(host);
+      }
+    }
+    const before = await read("room.pem");
+    expect(await initialiseCertificates(directory)).toBe(false);
+    expect(await read("room.pem")).toBe(before);
+  });
+
   it("makes secrets nobody else can read, and never twice", async () => {
-    const directory = await mkdtemp(join(tmpdir(), "baccarat-init-"));
     const path = join(directory, ".env");
-    expect(await initialise(path)).toBe(true);
+    expect(await initialiseSecrets(directory)).toBe(true);
     const made = await readFile(path, "utf8");
     expect((await stat(path)).mode & 0o777).toBe(0o600);
-    expect(await initialise(path)).toBe(false);
+    expect(await initialiseSecrets(directory)).toBe(false);
     expect(await readFile(path, "utf8")).toBe(made);
-    await rm(directory, { recursive: true });
     const long = Object.values(readEnvironment(made)).filter((value) => value.length > 40);
     expect(new Set(long).size).toBe(long.length);
     expect(long.length).toBeGreaterThanOrEqual(8);
-  });
-});
-
-describe("the topology of the compose file, as processes", () => {
-  let cluster: ComposeTopology;
-  let collector: Collector;
-  beforeAll(async () => {
-    await requireHaproxy();
-    const newest = (await getNatsServers(process.env)).at(-1);
-    collector = await startCollector();
-    const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: "1" };
-    cluster = await ComposeTopology.start(readCompose(text, { ...secrets, ...tracing }), newest?.path ?? "");
-  }, 180_000);
-  afterAll(async () => {
-    await cluster?.stop();
-    await collector?.close();
-  }, 60_000);
-
-  async function connectAs(sub: string, headers: Record<string, string> = {}): Promise<TestClient> {
-    const token = await new SignJWT({ name: sub })
-      .setProtectedHeader({ alg: "HS256" })
-      .setSubject(sub)
-      .setIssuer(secrets.JWT_ISSUER ?? "")
-      .setAudience(secrets.JWT_AUDIENCE ?? "")
-      .setIssuedAt()
-      .setExpirationTime("10m")
-      .sign(Buffer.from(secrets.JWT_SECRET ?? ""));
-    const client = await TestClient.connect(`http://${cluster.address("balancer", 3000)}`, {
-      protocols: ["baccarat.v1.json", `bearer.${token}`],
-      headers,
-    });
-    await client.next("welcome");
-    return client;
-  }
-
-  const rpc = (): RpcClient => new RpcClient(`http://${cluster.address("balancer", 8080)}`, secrets.OPS_TOKEN);
-
-  const nats = (user: string, password = ""): Promise<NatsConnection> =>
-    connect({ servers: cluster.address("nats-1", 4222), user, pass: password, reconnect: false });
-
-  it("carries messages between edges, through the balancer, to history", async () => {
-    const [ann, bob] = [await connectAs("ann"), await connectAs("bob", { "x-forwarded-for": "203.0.113.9" })];
-    expect(new Set([ann, bob].map((client) => client.welcome.edge_id))).toEqual(new Set(["edge-1", "edge-2"]));
-    for (const client of [ann, bob]) await client.request("join_room", { room_id: "smoke" });
-    const { seq } = await ann.say("smoke", "hello");
-    expect((await bob.next("new_message")).payload).toMatchObject({ uid: "ann", message: "hello", seq });
-    const page = await rpc().call<{ messages: { message: string }[] }>("RoomService/ListMessages", {
-      room_id: "smoke",
-    });
-    expect(page.messages.map(({ message }) => message)).toEqual(["hello"]);
-    const { clients } = await rpc().call<{ clients: { remote_addr: string }[] }>("AdminService/ListClients", {
-      uid: "bob",
-    });
-    expect(clients.map(({ remote_addr }) => remote_addr)).toEqual(["127.0.0.1"]);
-    await Promise.all([ann.close(), bob.close()]);
-  });
-
-  it("traces a message from the frame over NATS to its delivery at either edge", async () => {
-    const [ann, bob] = [await connectAs("tracy"), await connectAs("bob")];
-    for (const client of [ann, bob]) await client.request("join_room", { room_id: "traced" });
-    const owner = await nats("room", secrets.NATS_ROOM_PASSWORD);
-    const live = owner.subscribe("baccarat.live.>", { max: 1 });
-    await owner.flush();
-    const { message_id } = await ann.say("traced", "said to bob alone");
-    await bob.next("new_message");
-    const of = (name: string): ReceivedSpan[] => {
-      return collector.spans.filter((span) => span.name === name && span.traceId === sent()?.traceId);
-    };
-    const sent = (): ReceivedSpan | undefined =>
-      collector.spans.find(({ attributes }) => attributes["messaging.message.id"] === message_id);
-    await eventually(
-      "the frame's span and both deliveries",
-      () => of("frame send_message").length === 1 && of("deliver").length === 2,
-    );
-    const [frame, publish, store] = [of("frame send_message")[0], of("publish")[0], of("store")[0]];
-    expect(frame?.parentSpanId).toBe("");
-    expect(publish?.parentSpanId).toBe(frame?.spanId);
-    expect(store?.parentSpanId).toBe(publish?.spanId);
-    for (const delivery of of("deliver")) expect(delivery.parentSpanId).toBe(publish?.spanId);
-    expect(
-      of("deliver")
-        .map(({ resource }) => resource["service.instance.id"])
-        .sort(),
-    ).toEqual(["edge-1", "edge-2"]);
-    // The servers repeat the header with the event.
-    for await (const { headers } of live) {
-      expect(headers?.get("traceparent")).toBe(`00-${publish?.traceId}-${publish?.spanId}-01`);
-    }
-    const join = collector.spans.find(
-      ({ name, resource }) => name === "attach join" && resource["baccarat.role"] === "room",
-    );
-    expect(collector.spans.find(({ spanId }) => spanId === join?.parentSpanId)?.name).toBe("frame join_room");
-    for (const word of ["said to bob alone", "tracy", secrets.JWT_SECRET ?? "?"]) {
-      expect(collector.text).not.toContain(word);
-    }
-    await Promise.all([ann.close(), bob.close(), owner.close()]);
-  });
-
-  it("moves clients to the other edge when one stops, with nobody refused", async () => {
-    const clients = await Promise.all(["c1", "c2", "c3", "c4"].map((sub) => connectAs(sub)));
-    const moving = clients.filter((client) => client.welcome.edge_id === "edge-1");
-    expect(moving.length).toBeGreaterThan(0);
-    const stopped = cluster.product("edge-1").stop();
-    for (const client of moving) {
-      expect((await client.next("reconnect")).payload).toMatchObject({ reason: "draining" });
-    }
-    const again = await Promise.all(moving.map((client) => connectAs(client.uid)));
-    expect(again.map((client) => client.welcome.edge_id)).toEqual(again.map(() => "edge-2"));
-    await Promise.all([...clients, ...again].map((client) => client.close()));
-    expect((await stopped).code).toBe(0);
-  });
-
-  it("keeps edges from touching streams", async () => {
-    const edge = await nats("edge", secrets.NATS_EDGE_PASSWORD);
-    const owner = await nats("room", secrets.NATS_ROOM_PASSWORD);
-    const info = async (): Promise<unknown> => (await owner.request("$JS.API.STREAM.INFO.BACCARAT_LOG")).json();
-    const before = await info();
-    const forbidden = [
-      ...["CREATE", "UPDATE", "DELETE", "PURGE", "SNAPSHOT"].flatMap((verb) => [
-        `STREAM.${verb}.BACCARAT_LOG`,
-        `STREAM.${verb}.KV_baccarat_control`,
-      ]),
-      ...["STREAM.CREATE.OTHER", "STREAM.MSG.DELETE.BACCARAT_LOG", "STREAM.NAMES", "STREAM.LIST", "INFO"],
-      ...["STREAM.PEER.REMOVE.BACCARAT_LOG", "STREAM.LEADER.STEPDOWN.BACCARAT_LOG", "META.LEADER.STEPDOWN"],
-      ...["CONSUMER.CREATE.KV_baccarat_control.x", "STREAM.RESTORE.BACCARAT_LOG", "SERVER.REMOVE"],
-    ];
-    for (const method of forbidden) {
-      const asked = edge.request(`$JS.API.${method}`, JSON.stringify({ name: "BACCARAT_LOG", seq: 1 }), {
-        timeout: 2_000,
-      });
-      await expect(asked, method).rejects.toThrow(/[Pp]ermission/);
-    }
-    for (const subject of [
-      "$KV.baccarat_control.room.x",
-      "$KV.baccarat_control.ban.x.y",
-      "baccarat.live.r.x",
-      "demo.log.r.x",
-    ]) {
-      await expect(edge.request(subject, "x", { timeout: 2_000 }), subject).rejects.toThrow(/[Pp]ermission/);
-    }
-    expect(await info()).toMatchObject({ config: (before as { config: object }).config });
-    await expect(owner.request("$JS.API.STREAM.DELETE.BACCARAT_LOG", "", { timeout: 2_000 })).rejects.toThrow(
-      /[Pp]ermission/,
-    );
-    await Promise.all([edge.close(), owner.close()]);
-  });
-
-  it("lets edges do what they do", async () => {
-    const lines: string[] = [];
-    const broker = await openNatsBroker({
-      servers: [cluster.address("nats-2", 4222)],
-      auth: { user: "edge", password: secrets.NATS_EDGE_PASSWORD ?? "" },
-      prefix: "baccarat",
-      retention: { maxMessages: 1_000, maxAgeMs: 7 * 24 * 3_600_000, maxBytes: 10 * 1024 ** 3 },
-      owner: false,
-      log: createLog({ level: "debug", output: { write: (line) => lines.push(line) } }),
-    });
-    try {
-      const heard: number[] = [];
-      await broker.subscribe(room, { onEvent: ({ seq }) => heard.push(seq), onSignal: () => undefined });
-      await broker.subscribeDirect(() => undefined);
-      const event = create(EventSchema, {
-        roomId: room,
-        body: { case: "message", value: { uid: "ann", message: "x" } },
-      });
-      const { seq } = await broker.publish(room, event, { lane: {} });
-      await eventually("the live event", () => heard.includes(seq));
-      // Without an index this reads the log through a consumer.
-      const page = await broker.history(room, { after: 0, limit: 10 });
-      expect(page.events.map((stored) => stored.seq)).toEqual([seq]);
-      expect((await broker.position(room)).seq).toBeGreaterThanOrEqual(seq);
-      // A lease of edge x, and a cursor in log x: the RoomServices read it too.
-      const value = Uint8Array.of(0x0a, 1, 0x78);
-      for (const key of [controlKeys.lease("test"), controlKeys.cursor("ann" as Uid)]) {
-        await broker.control.put(key, value);
-        expect((await broker.control.get(key))?.value).toEqual(value);
-        await broker.control.delete(key);
-      }
-      expect(await broker.control.create(controlKeys.sessionSecret, Uint8Array.of(1))).toSatisfy(
-        (revision) => revision === undefined || typeof revision === "number",
-      );
-      expect(await broker.control.get(controlKeys.user("nobody" as Uid))).toBeUndefined();
-      expect(broker.health()).toEqual({ ok: true });
-    } finally {
-      await broker.close();
-    }
-    expect(lines.filter((line) => /permission/i.test(line))).toEqual([]);
-  });
-
-  it("lets nobody in without a password, at any door", async () => {
-    await expect(nats("edge")).rejects.toThrow(/[Aa]uthorization/);
-    await expect(
-      new RpcClient(`http://${cluster.address("balancer", 8080)}`).call("AdminService/GetStats"),
-    ).rejects.toThrow("401");
-  });
-
-  it("has every process ready, saying so where Prometheus asks", async () => {
-    for (const name of ["edge-2", "room-1", "room-2"]) {
-      await eventually(`${name} to be ready`, async () => {
-        const response = await fetch(`http://${cluster.address(name, 9090)}/metrics`);
-        return (await response.text()).includes("baccarat_ready 1");
-      });
-      expect(
-        cluster
-          .product(name)
-          .logLines()
-          .filter(({ level }) => level === "error"),
-      ).toEqual([]);
-    }
-    await eventually("no permission to be missing", async () => {
-      const denied = cluster
-        .product("edge-2")
-        .logLines()
-        .filter((line) => /[Pp]ermission/.test(JSON.stringify(line)));
-      return denied.length === 0;
-    });
   });
 });

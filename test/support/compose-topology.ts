@@ -19,20 +19,21 @@ const PORTS = { nats: [4222, 6222, 8222], room: [8080, 9090], edge: [3000, 9090]
 export class ComposeTopology {
   readonly #file: ComposeFile;
   readonly #natsServer: string;
+  readonly #home: string;
   readonly #directory: string;
   readonly #ports: ReadonlyMap<string, number>;
   readonly #daemons = new Map<string, Daemon>();
   readonly #products = new Map<string, ProductProcess>();
 
-  /** Starts NATS, RoomServices, edges and balancer, in the order of depends_on. */
-  static async start(file: ComposeFile, natsServer: string): Promise<ComposeTopology> {
+  /** Starts NATS, RoomServices, edges and balancer, in the order of depends_on. Secrets are files below `home`. */
+  static async start(file: ComposeFile, natsServer: string, home: string): Promise<ComposeTopology> {
     const wanted = Object.keys(file.services).flatMap((name) =>
       (PORTS[kindOf(name) as keyof typeof PORTS] ?? []).map((port) => `${name}:${port}`),
     );
     const free = await freePorts(wanted.length);
     const ports = new Map(wanted.map((address, index) => [address, free[index] ?? 0]));
     const directory = await mkdtemp(join(tmpdir(), "baccarat-compose-"));
-    const topology = new ComposeTopology(file, natsServer, directory, ports);
+    const topology = new ComposeTopology(file, natsServer, home, directory, ports);
     try {
       await topology.#start();
     } catch (error) {
@@ -42,9 +43,16 @@ export class ComposeTopology {
     return topology;
   }
 
-  private constructor(file: ComposeFile, natsServer: string, directory: string, ports: ReadonlyMap<string, number>) {
+  private constructor(
+    file: ComposeFile,
+    natsServer: string,
+    home: string,
+    directory: string,
+    ports: ReadonlyMap<string, number>,
+  ) {
     this.#file = file;
     this.#natsServer = natsServer;
+    this.#home = home;
     this.#directory = directory;
     this.#ports = ports;
   }
@@ -134,9 +142,13 @@ export class ComposeTopology {
     });
   }
 
-  /** Puts addresses on loopback in the place of those in the compose network. */
+  /** Puts addresses on loopback in the place of those in the compose network, and the service's own secrets in theirs. */
   #localise(name: string, text: string): string {
     return text
+      .replace(/\/run\/secrets\/([\w.-]+)/g, (whole, secret: string) => {
+        const isGiven = this.#file.services[name]?.secrets?.includes(secret);
+        return isGiven ? join(this.#home, this.#file.secrets[secret]?.file ?? "") : whole;
+      })
       .replace(/(server (\S+) \S+ port )(\d+)/g, (_, start: string, to: string, port: string) => {
         return start + this.address(to, Number(port)).split(":")[1];
       })

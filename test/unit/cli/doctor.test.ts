@@ -4,6 +4,7 @@ import { judgeServer } from "../../../cli/doctor-checks.ts";
 import { probeNats } from "../../../cli/nats-probe.ts";
 
 const NOBODY = { user: undefined, password: undefined, token: undefined };
+const NO_FILES = { ca: undefined, cert: undefined, key: undefined };
 
 describe("judgeServer", () => {
   const report = { name: "n0", jetstream: true, streams: new Map() };
@@ -48,11 +49,23 @@ describe("probeNats of something that is no NATS server, or none for us", () => 
 
   it.each([
     ["HTTP/1.1 400 Bad Request\r\n\r\n", "closed the connection"],
-    ['INFO {"server_name":"n","version":"2.12.0","tls_required":true}\r\n', "TLS"],
+    ['INFO {"server_name":"n","version":"2.12.0","tls_required":true}\r\n', /TLS|socket/],
     ['INFO {"server_name":"n","version":"2.12.0"}\r\n-ERR \'Authorization Violation\'\r\n', "Authorization Violation"],
   ])("says what is wrong: %j", async (text, message) => {
-    const probed = probeNats(await speaker(text), NOBODY, [], AbortSignal.timeout(5_000));
+    const probed = probeNats(await speaker(text), NOBODY, NO_FILES, [], AbortSignal.timeout(5_000));
     await expect(probed).rejects.toThrow(message);
+  });
+
+  it("does not do without the TLS that the settings ask for", async () => {
+    const url = await speaker('INFO {"server_name":"n","version":"2.12.0"}\r\n');
+    const probed = probeNats(
+      new URL(url.href.replace("nats:", "tls:")),
+      NOBODY,
+      NO_FILES,
+      [],
+      AbortSignal.timeout(5_000),
+    );
+    await expect(probed).rejects.toThrow("it has no TLS");
   });
 
   it("gives up when nothing is said", async () => {
@@ -60,7 +73,7 @@ describe("probeNats of something that is no NATS server, or none for us", () => 
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
-    const probed = probeNats(new URL(`nats://127.0.0.1:${port}`), NOBODY, [], AbortSignal.timeout(100));
+    const probed = probeNats(new URL(`nats://127.0.0.1:${port}`), NOBODY, NO_FILES, [], AbortSignal.timeout(100));
     await expect(probed).rejects.toThrow("does not answer");
   });
 });
