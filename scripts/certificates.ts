@@ -40,19 +40,22 @@ export class Authority {
   /** @param name shown as issuer. */
   constructor(name: string) {
     this.#name = name;
-    this.cert = this.#sign(name, this.#keys.publicKey, [
+    this.cert = this.#sign(name, this.#keys.publicKey, inYears(), [
       extension(OID.basicConstraints, sequence(boolean(true)), true),
       extension(OID.keyUsage, tlv(0x03, SIGNS_CERTIFICATES), true),
     ]);
   }
 
-  /** Certifies a new key for a server of these names and IPv4 addresses, which may show it as a client, too. */
-  issue(name: string, hosts: readonly string[]): Certified {
+  /**
+   * Certifies a new key for a server of these names and IPv4 addresses, which may show it as a client, too.
+   * @param until when it ends. Default: in ten years.
+   */
+  issue(name: string, hosts: readonly string[], until = inYears()): Certified {
     const { publicKey, privateKey } = newKeys();
     const names = hosts.map((host) =>
       isIPv4(host) ? tlv(0x87, Buffer.from(host.split(".").map(Number))) : tlv(0x82, Buffer.from(host, "ascii")),
     );
-    const cert = this.#sign(name, publicKey, [
+    const cert = this.#sign(name, publicKey, until, [
       extension(OID.basicConstraints, sequence(), true),
       extension(OID.keyUsage, tlv(0x03, SIGNS_HANDSHAKES), true),
       extension(OID.extendedKeyUsage, sequence(oid(OID.serverAuth), oid(OID.clientAuth))),
@@ -61,10 +64,7 @@ export class Authority {
     return { cert, key: privateKey.export({ type: "pkcs8", format: "pem" }) as string };
   }
 
-  #sign(name: string, publicKey: KeyObject, extensions: readonly Buffer[]): string {
-    const from = new Date(Date.now() - BEFORE_MS);
-    const to = new Date(from);
-    to.setUTCFullYear(from.getUTCFullYear() + YEARS);
+  #sign(name: string, publicKey: KeyObject, until: Date, extensions: readonly Buffer[]): string {
     const algorithm = sequence(oid(OID.ecPublicKeyWithSha256));
     const identifiers = [
       extension(OID.subjectKeyIdentifier, tlv(0x04, identifier(publicKey))),
@@ -75,7 +75,7 @@ export class Authority {
       integer(serialNumber()),
       algorithm,
       distinguishedName(this.#name),
-      sequence(time(from), time(to)),
+      sequence(time(new Date(Date.now() - BEFORE_MS)), time(until)),
       distinguishedName(name),
       publicKey.export({ type: "spki", format: "der" }),
       tlv(0xa3, sequence(...extensions, ...identifiers)),
@@ -83,6 +83,12 @@ export class Authority {
     const signature = sign("sha256", body, this.#keys.privateKey);
     return pem(sequence(body, algorithm, tlv(0x03, Buffer.of(0), signature)));
   }
+}
+
+function inYears(): Date {
+  const date = new Date();
+  date.setUTCFullYear(date.getUTCFullYear() + YEARS);
+  return date;
 }
 
 function newKeys(): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } {

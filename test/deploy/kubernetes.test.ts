@@ -5,6 +5,7 @@ import { parseAllDocuments } from "yaml";
 import { type Environment, parseConfig, type Role } from "../../services/config.ts";
 import { BY_NAME } from "../../services/config-table.ts";
 import { RECOMMENDED_IN_CLUSTER } from "../../services/nats-version.ts";
+import { makeCertificates } from "../support/certificates.ts";
 import { ROOT } from "../support/process.ts";
 
 const FOLDER = join(ROOT, "deploy/kubernetes");
@@ -72,6 +73,16 @@ const workloads: readonly (readonly [Role, Manifest])[] = [
   ["room", find("StatefulSet", "room")],
 ];
 
+/** What a container sees, with secrets of our own. */
+function environment(data: Manifest["data"], container: Container | undefined): Record<string, string> {
+  const secret = "a-secret-of-more-than-thirty-two-bytes";
+  const env: Record<string, string> = { ...data };
+  for (const { name, value } of container?.env ?? []) env[name] = value ?? secret;
+  if (env.RPC_TOKENS !== undefined) env.RPC_TOKENS = `edge:edge:${secret}`;
+  if (env.EDGE_ID !== undefined) env.EDGE_ID = "edge-6f7c9d7b8-x2x4q";
+  return env;
+}
+
 describe("Kubernetes manifests", () => {
   it("are of known kinds, each named once", () => {
     const names = manifests.map(({ apiVersion, kind, metadata }) => `${apiVersion} ${kind} ${metadata.name}`);
@@ -94,15 +105,27 @@ describe("Kubernetes manifests", () => {
   it.each(workloads)("give role %s an environment that it accepts", (role, { spec }) => {
     const [container] = spec.template.spec.containers;
     expect(container?.args).toEqual([`--role=${role}`]);
-    const secret = "a-secret-of-more-than-thirty-two-bytes";
-    const env: Record<string, string> = { ...find("ConfigMap", "baccarat").data };
-    for (const { name, value } of container?.env ?? []) env[name] = value ?? secret;
-    if (env.RPC_TOKENS !== undefined) env.RPC_TOKENS = `edge:edge:${secret}`;
-    if (env.EDGE_ID !== undefined) env.EDGE_ID = "edge-6f7c9d7b8-x2x4q";
+    const env = environment(find("ConfigMap", "baccarat").data, container);
     expect(Object.keys(env).filter((name) => !BY_NAME.has(name))).toEqual([]);
     const parsed = parseConfig(env as Environment, role);
     expect(parsed.ok ? [] : parsed.mistakes).toEqual([]);
     expect(parsed.ok && parsed.config.natsMinClusterVersion).toBe(RECOMMENDED_IN_CLUSTER);
+  });
+
+  it.each(workloads)("accept role %s with TLS as the README has it", (role, { spec }) => {
+    using files = makeCertificates();
+    const { INSECURE_NATS, INSECURE_RPC, ...data } = find("ConfigMap", "baccarat").data ?? {};
+    expect([INSECURE_NATS, INSECURE_RPC]).not.toContain(undefined);
+    const env: Record<string, string> = {
+      ...environment(data, spec.template.spec.containers[0]),
+      NATS_URL: data.NATS_URL?.replaceAll("nats://", "tls://") ?? "",
+      ROOM_SERVICE_URL: data.ROOM_SERVICE_URL?.replaceAll("http://", "https://") ?? "",
+      NATS_TLS_CA: files.ca,
+    };
+    if (role === "edge") env.ROOM_SERVICE_CA_FILE = files.ca;
+    else Object.assign(env, { RPC_TLS_CERT_FILE: files.server.cert, RPC_TLS_KEY_FILE: files.server.key });
+    const parsed = parseConfig(env, role);
+    expect(parsed.ok ? [] : parsed.mistakes).toEqual([]);
   });
 
   it.each(workloads)("ask role %s at ports and paths it has, and let nobody be root", (_role, { spec }) => {

@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Authority, type Certified } from "../../scripts/certificates.ts";
 
 /** Paths of the PEM files of one test's own authority. */
 export interface Certificates extends Disposable {
@@ -11,58 +11,31 @@ export interface Certificates extends Disposable {
   readonly client: { readonly cert: string; readonly key: string };
   /** Signed by another authority. */
   readonly stranger: { readonly cert: string; readonly key: string };
-  /** Ended yesterday. */
+  /** Ended a minute ago. */
   readonly expired: { readonly cert: string; readonly key: string };
 }
 
-/** Makes an authority and what it signs with openssl, good for a day; disposing deletes the files. */
+const HOSTS = ["127.0.0.1", "localhost"];
+
+/** Makes an authority and what it signs; disposing deletes the files. */
 export function makeCertificates(): Certificates {
   const directory = mkdtempSync(join(tmpdir(), "baccarat-tls-"));
-  const path = (name: string): string => join(directory, name);
-  const openssl = (...args: string[]): void =>
-    void execFileSync("openssl", args, { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  const authority = (name: string): void =>
-    openssl(
-      "req",
-      "-x509",
-      ...newKey,
-      "-keyout",
-      `${name}.key`,
-      "-out",
-      `${name}.pem`,
-      "-days",
-      "1",
-      "-subj",
-      `/CN=${name}`,
-    );
-  const signed = (name: string, by: string, days = 1) => {
-    writeFileSync(path(`${name}.ext`), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
-    openssl("req", ...newKey, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
-    const authorityFiles = ["-CA", `${by}.pem`, "-CAkey", `${by}.key`, "-CAcreateserial"];
-    openssl(
-      "x509",
-      "-req",
-      "-in",
-      `${name}.csr`,
-      ...authorityFiles,
-      "-out",
-      `${name}.pem`,
-      "-days",
-      `${days}`,
-      "-extfile",
-      `${name}.ext`,
-    );
-    return { cert: path(`${name}.pem`), key: path(`${name}.key`) };
+  const write = (name: string, text: string): string => {
+    const path = join(directory, name);
+    writeFileSync(path, text);
+    return path;
   };
-  authority("authority");
-  authority("others");
+  const files = (name: string, { cert, key }: Certified) => ({
+    cert: write(`${name}.pem`, cert),
+    key: write(`${name}.key`, key),
+  });
+  const authority = new Authority("authority");
   return {
-    ca: path("authority.pem"),
-    server: signed("server", "authority"),
-    client: signed("client", "authority"),
-    stranger: signed("stranger", "others"),
-    expired: signed("expired", "authority", -1),
+    ca: write("authority.pem", authority.cert),
+    server: files("server", authority.issue("server", HOSTS)),
+    client: files("client", authority.issue("client", HOSTS)),
+    stranger: files("stranger", new Authority("others").issue("stranger", HOSTS)),
+    expired: files("expired", authority.issue("expired", HOSTS, new Date(Date.now() - 60_000))),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
   };
 }
