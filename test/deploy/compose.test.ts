@@ -115,6 +115,17 @@ describe("docker-compose.yml", () => {
     expect(file.services.demo?.environment).toMatchObject({ AUTH_MODE: "guest", NATS_PREFIX: "demo" });
   });
 
+  it("has edges believe the balancer, at the one address they see of it", () => {
+    for (const name of ["edge-1", "edge-2"]) {
+      const { networks = [], environment } = file.services[name] ?? {};
+      const [shared = "", ...others] = networks.filter((network) =>
+        file.services.balancer?.networks?.includes(network),
+      );
+      expect(others, name).toEqual([]);
+      expect(file.networks[shared]?.ipam?.config, name).toEqual([{ subnet: environment?.TRUST_PROXY }]);
+    }
+  });
+
   it("is not ready on servers with known faults in a cluster", () => {
     for (const name of ["edge-1", "edge-2", "room-1", "room-2", "demo"]) {
       expect(file.services[name]?.environment?.NATS_MIN_CLUSTER_VERSION, name).toBe(RECOMMENDED_IN_CLUSTER);
