@@ -12,7 +12,6 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openNatsBroker } from "../../broker/nats.ts";
-import { probeNats } from "../../cli/nats-probe.ts";
 import { AdminService } from "../../gen/baccarat/v1/admin_service_pb.ts";
 import { EventSchema } from "../../gen/baccarat/v1/event_pb.ts";
 import { CERTIFICATES, environmentFile, initialiseCertificates } from "../../scripts/compose-init.ts";
@@ -27,6 +26,7 @@ import { ComposeTopology } from "../support/compose-topology.ts";
 import { eventually } from "../support/eventually.ts";
 import { ROOT } from "../support/process.ts";
 import { RpcClient } from "../support/rpc.ts";
+import { run as roomctl } from "../support/run.ts";
 
 const run = promisify(execFile);
 const room = "edge-room" as RoomId;
@@ -249,20 +249,26 @@ describe("the topology of the compose file, as processes", () => {
       request.header.set("authorization", authorization);
       return next(request);
     };
-    const doctor = await probeNats(
-      new URL(`tls://${cluster.address("nats-1", 4222)}`),
-      { user: "room", password: secrets.NATS_ROOM_PASSWORD, token: undefined },
-      { ca, cert: undefined, key: undefined },
-      ["BACCARAT_LOG"],
-      AbortSignal.timeout(5_000),
-    );
-    expect(doctor).toMatchObject({ name: "nats-1", cluster: "baccarat", jetstream: true });
-    expect(doctor.streams.get("BACCARAT_LOG")?.replicas).toBe(3);
     for (const createTransport of [createConnectTransport, createGrpcTransport]) {
       const transport = createTransport({ baseUrl: url("balancer"), httpVersion: "2", interceptors: [authorize] });
       expect(await createClient(AdminService, transport).getStats({})).toMatchObject({ edges: 2 });
     }
     expect(await rpc().call("AdminService/GetStats")).toMatchObject({ edges: 2 });
+  });
+
+  it("is found healthy by roomctl doctor, as one runs it in a RoomService's container", async () => {
+    const authority = { NODE_EXTRA_CA_CERTS: join(home, CERTIFICATES, "ca.pem") };
+    const [url, ops] = [`https://${cluster.address("room-1", 8080)}`, `http://${cluster.address("room-1", 9090)}`];
+    const { code, stdout } = await roomctl({
+      command: [process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, "bin/roomctl.js")],
+      args: ["--url", url, "doctor", "--role", "room", "--ops", ops],
+      env: { ...cluster.environment("room-1"), ...authority, ROOMCTL_TOKEN: secrets.OPS_TOKEN ?? "" },
+    });
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/ok {3}NATS: .* is nats-1, version/),
+    });
+    expect(stdout).toMatch(/ok {3}NATS streams: BACCARAT_LOG has \d+ messages, 3 of 3 copies are up to date/);
   });
 
   it("lets nobody in without a password, at any door", async () => {

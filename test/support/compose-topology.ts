@@ -71,6 +71,17 @@ export class ComposeTopology {
     return found;
   }
 
+  /** The environment of a RoomService or an edge. */
+  environment(name: string): Record<string, string> {
+    const env = Object.entries(this.#file.services[name]?.environment ?? {}).map(([key, value]) => {
+      if (key.endsWith("_PORT")) return [key, String(this.#ports.get(`${name}:${value}`))];
+      // The balancer's addresses: here it is on loopback as well.
+      if (key === "TRUST_PROXY") return [key, `${LOOPBACK}/32`];
+      return [key, this.#localise(name, value)];
+    });
+    return Object.fromEntries(env);
+  }
+
   /** Ends everything and deletes its data. */
   async stop(): Promise<void> {
     await this.#daemons.get("balancer")?.stop();
@@ -112,13 +123,7 @@ export class ComposeTopology {
   }
 
   async #product(name: string, service: ComposeService): Promise<void> {
-    const env = Object.entries(service.environment ?? {}).map(([key, value]) => {
-      if (key.endsWith("_PORT")) return [key, String(this.#ports.get(`${name}:${value}`))];
-      // The balancer's addresses: here it is on loopback as well.
-      if (key === "TRUST_PROXY") return [key, `${LOOPBACK}/32`];
-      return [key, this.#localise(name, value)];
-    });
-    const started = await ProductProcess.start({ args: service.command ?? [], env: Object.fromEntries(env) });
+    const started = await ProductProcess.start({ args: service.command ?? [], env: this.environment(name) });
     this.#products.set(name, started);
   }
 
