@@ -12,8 +12,10 @@ import { NO_TRAFFIC_LIMITS } from "../support/topology.ts";
 const CLIENTS = 90;
 const ROOMS = 9;
 const DRAIN_SECONDS = 3;
-/** A client is back at the latest this long after it left, at the 99th percentile. */
+/** Clients, and what acks take, are back at the latest after so long, at the 99th percentile. */
 const BACK_MS = 5_000;
+/** What an ack takes, at the 99th percentile, when nobody notices that others restart. */
+const UNNOTICED_MS = 250;
 /** Times a client may have to connect anew: each edge is emptied once, and it may come to the next one to be. */
 const MOVES = 3;
 
@@ -71,12 +73,29 @@ class Moves {
   }
 }
 
+/** Latency of what was acknowledged within one second, at the 99th percentile; undefined when nothing was. */
+function p99Within(load: Load, from: number): number | undefined {
+  const taken = load.latencies.filter(({ at }) => at >= from && at < from + 1_000).map(({ ms }) => ms);
+  return taken.sort((a, b) => a - b).at(Math.floor(taken.length * 0.99));
+}
+
+/** How long after `from` a second begins in which latency is as usual, in milliseconds. */
+function usualAgainAfter(load: Load, from: number, usualMs: number): number {
+  for (let at = from; at < performance.now(); at += 100) {
+    if ((p99Within(load, at) ?? Number.POSITIVE_INFINITY) <= usualMs) return at - from;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
 it("every edge and RoomService restarted in turn under load loses nothing, and sends nobody away all at once", async () => {
   const load = new Load(rooms);
   const moves = new Moves();
   await load.start(`ws://127.0.0.1:${balancer.port}/ws`, CLIENTS);
   moves.watch(load);
-  await load.more(500, "before the restarts", 30_000);
+  await load.more(2_000, "before the restarts", 30_000);
+  const beforeMs = p99Within(load, performance.now() - 1_000) ?? 0;
+  const usualMs = Math.max(2 * beforeMs, UNNOTICED_MS);
+  const goneAt: number[] = [];
   try {
     for (const index of [0, 1, 2]) {
       const stopping = cluster.edge(index);
@@ -88,11 +107,13 @@ it("every edge and RoomService restarted in turn under load loses nothing, and s
       });
       expect(answer).toMatchObject({ ready: false, reasons: ["draining"] });
       expect((await stopped).code).toBe(0);
+      goneAt.push(performance.now());
       await cluster.startEdge(index);
       await load.more(200, "after an edge was restarted", 15_000);
     }
     for (const index of [0, 1]) {
       expect((await cluster.stopRoom(index)).code).toBe(0);
+      goneAt.push(performance.now());
       await load.more(100, "while a RoomService was away", 15_000);
       await cluster.startRoom(index);
     }
@@ -112,11 +133,14 @@ it("every edge and RoomService restarted in turn under load loses nothing, and s
     );
     await load.more(200, "after an edge was drained", 15_000);
     const verdict = await allIsWell(load, rooms, cluster.rpcs);
+    const usualAgainMs = Math.max(...goneAt.map((at) => usualAgainAfter(load, at, usualMs)));
     process.stdout.write(
       `rolling restart of 3 edges and 2 RoomServices: acked ${verdict.acked}, lost ${verdict.lost.length}, ` +
         `duplicated ${verdict.duplicated.length}, resets ${verdict.resets}; ${moves.leftAt.length} moves of ${CLIENTS} ` +
-        `clients, at most ${moves.busiestSecond} in a second, back after p99 ${Math.round(moves.p99)} ms\n`,
+        `clients, at most ${moves.busiestSecond} in a second, back after p99 ${Math.round(moves.p99)} ms; p99 of acks ` +
+        `${Math.round(beforeMs)} ms before, at most ${Math.round(usualMs)} ms again ${Math.round(usualAgainMs)} ms after a process was gone\n`,
     );
+    expect(usualAgainMs).toBeLessThan(BACK_MS);
     expect(moves.p99).toBeLessThan(BACK_MS);
     expect(moves.leftAt.length).toBeLessThanOrEqual(CLIENTS * MOVES);
     // All clients may be on one edge after the others were restarted; twice the even rate leaves room for chance.

@@ -42,6 +42,8 @@ export class Load {
   readonly #failures: RoomClientError[] = [];
   readonly #sending: Promise<void>[] = [];
   #stopped = false;
+  /** When everything acknowledged was, by performance.now(), and how long it took, in milliseconds. */
+  readonly latencies: { readonly at: number; readonly ms: number }[] = [];
   /** Longest time without any ack so far, in milliseconds. */
   worstGapMs = 0;
   #lastAckAt = performance.now();
@@ -120,9 +122,11 @@ export class Load {
   async #talk(room: Room, client: string): Promise<void> {
     for (let count = 0; !this.#stopped; count++) {
       const text = `${client} ${count}`;
+      const from = performance.now();
       try {
         const { seq } = await room.send(text);
         const now = performance.now();
+        this.latencies.push({ at: now, ms: now - from });
         this.worstGapMs = Math.max(this.worstGapMs, now - this.#lastAckAt);
         this.#lastAckAt = now;
         this.#acked.push({ room: room.id, text, seq });
