@@ -41,6 +41,7 @@ interface Info {
   readonly jetstream?: boolean;
   readonly cluster?: string;
   readonly tls_required?: boolean;
+  readonly tls_available?: boolean;
 }
 
 interface StreamInfo {
@@ -53,7 +54,7 @@ interface StreamInfo {
 /**
  * Asks one NATS server what it is and what it knows of some streams. It speaks the protocol itself, since only the
  * broker knows the client library; a few lines of text do.
- * @param files for TLS, which is spoken with servers that want it; with any of `ca` and `cert`, or by tls://, it is a must.
+ * @param files for TLS, which is spoken with servers that can; with any of `ca` and `cert`, or by tls://, it is a must.
  * @throws Error saying what is wrong: no answer, a refused login, a certificate that is not trusted.
  */
 export async function probeNats(
@@ -72,8 +73,9 @@ export async function probeNats(
     let lines = new Lines(socket);
     const info = JSON.parse((await lines.next("INFO ")).slice(5)) as Info;
     const wantsTls = server.protocol === "tls:" || (files.ca ?? files.cert) !== undefined;
-    if (wantsTls && !info.tls_required) throw new Error("it has no TLS, which the settings ask for");
-    if (info.tls_required) {
+    const hasTls = info.tls_required === true || info.tls_available === true;
+    if (wantsTls && !hasTls) throw new Error("it has no TLS, which the settings ask for");
+    if (hasTls) {
       await lines.release();
       socket = tls.connect({ socket, host, ...(isIP(host) === 0 && { servername: host }), ...files });
       await once(socket, "secureConnect");
