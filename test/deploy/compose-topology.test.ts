@@ -256,6 +256,19 @@ describe("the topology of the compose file, as processes", () => {
     expect(await rpc().call("AdminService/GetStats")).toMatchObject({ edges: 2 });
   });
 
+  it("has the console call through the balancer, and pages of nobody else", async () => {
+    const url = `http://${cluster.address("balancer", 8080)}`;
+    expect((await fetch(`${url}/admin/`)).status).toBe(200);
+    const status = async (origin: string): Promise<number> => {
+      const headers = { origin, authorization: `Bearer ${secrets.OPS_TOKEN}`, "content-type": "application/json" };
+      const request = { method: "POST", headers, body: "{}" };
+      return (await fetch(`${url}/baccarat.v1.AdminService/GetStats`, request)).status;
+    };
+    expect(await status("http://localhost:8080")).toBe(200);
+    expect(await status("http://127.0.0.1:8080")).toBe(200);
+    expect(await status("http://localhost:3000")).toBe(403);
+  });
+
   it("is found healthy by roomctl doctor, as one runs it in a RoomService's container", async () => {
     const authority = { NODE_EXTRA_CA_CERTS: join(home, CERTIFICATES, "ca.pem") };
     const [url, ops] = [`https://${cluster.address("room-1", 8080)}`, `http://${cluster.address("room-1", 9090)}`];
