@@ -45,7 +45,7 @@ export async function bumpEpoch({
   const names = new NatsNames(config.natsPrefix);
   const requests = new Requests({ link });
   const api = new JetStreamApi({ requests });
-  const writer = new Writer({ requests, onTrouble: () => undefined });
+  const writer = new Writer({ requests, isClustered: () => true, onTrouble: () => undefined });
   const control = new NatsControl({ link, api, writer, names, log, markers: undefined });
   try {
     const { created } = await api.info(names.logStream);

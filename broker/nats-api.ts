@@ -17,6 +17,13 @@ export interface StreamInfo {
     readonly first_seq: number;
     readonly last_seq: number;
   };
+  /** Where it is stored; a server outside of any cluster leaves the name out. */
+  readonly cluster?: { readonly name?: string };
+}
+
+/** Whether a stream is stored in a cluster, where another server may take over as its leader. */
+export function isOfCluster({ cluster }: StreamInfo): boolean {
+  return (cluster?.name ?? "") !== "";
 }
 
 /** A message as stored. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RoomError } from "../services/errors.ts";
 import { OLDEST_NATS } from "../services/nats-version.ts";
-import { JetStreamApi, type StreamInfo } from "./nats-api.ts";
+import { isOfCluster, JetStreamApi, type StreamInfo } from "./nats-api.ts";
 import { API_ERROR, ApiError } from "./nats-api-error.ts";
 import { NatsControl } from "./nats-control.ts";
 import { Decoder } from "./nats-decode.ts";
@@ -72,7 +72,10 @@ export async function assemble(
     const minClusterVersion = options.minClusterVersion ?? OLDEST_NATS;
     const servers = new ConnectedServers({ links: [link, feedLink], minClusterVersion, log });
     stops.push(() => servers.stop());
-    const writer = new Writer({ requests, onTrouble: () => health.check() });
+    // Behind a leaf node a single server may talk to the streams of a cluster; until that is known, they might be.
+    let hasClusteredLog = true;
+    const isClustered = () => hasClusteredLog || link.clustered;
+    const writer = new Writer({ requests, isClustered, onTrouble: () => health.check() });
     const sweeping = { api, stream: names.controlStream, log, ...options.markers };
     const markers = owner ? new MarkerSweeper(sweeping) : undefined;
     const control = new NatsControl({ link, api, writer, names, log, markers });
@@ -83,6 +86,7 @@ export async function assemble(
 
     const identity = await patiently(deadline, async () => {
       const [logInfo, controlInfo] = await ensureStreams(api, names, link.clustered, options, deadline);
+      hasClusteredLog = isOfCluster(logInfo);
       const found = await readIdentity({ control, api, names, created: logInfo.created, owner });
       const created = { [names.logStream]: found.created, [names.controlStream]: controlInfo.created };
       health.watch(created, { opened: found.epoch, stored: () => storedEpoch(control) });

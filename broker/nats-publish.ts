@@ -2,6 +2,7 @@ import type { Msg } from "@nats-io/transport-node";
 import { RoomError } from "../services/errors.ts";
 import { FIXED } from "../services/limits.ts";
 import { ApiError, type ApiErrorBody } from "./nats-api-error.ts";
+import { Lane, type Lanes, type Write } from "./nats-lane.ts";
 import type { NoAnswer, Requests } from "./nats-requests.ts";
 
 /** What a stored message got. */
@@ -29,6 +30,8 @@ export interface WriterCounts {
 
 /** Unsettled writes at a time: more gain nothing (measured: 256 to 1,000 saturate a stream) and cost memory. */
 const MAX_IN_FLIGHT = 1_000;
+/** Those of one lane and subject, where that is safe. */
+const LANE_IN_FLIGHT = 128;
 /** Writes that wait, for the window or behind one of their lane. Edges allow each connection 32 (maxPublishesInFlight). */
 const MAX_WAITING = 10_000;
 /** How long an attempt waits: a frozen leader never answers, and its successor is up within 5 s. */
@@ -36,28 +39,23 @@ const ATTEMPT_MS = 1_500;
 const BACKOFF_MS = { first: 40, most: 400 };
 const TICK_MS = 20;
 
-interface Write extends WriteOptions {
-  readonly subject: string;
-  readonly payload: Uint8Array;
-  readonly deadline: number;
-  readonly resolve: (ack: Ack) => void;
-  readonly reject: (error: unknown) => void;
-  attempts: number;
-  due: number;
-}
-
 /**
  * Stores messages in streams and waits for their acknowledgements. Whatever is not answered is sent again with the same
- * id until the time is over. Order needs one thing only: of one lane and subject at most one write is unsettled, since
- * retries among pipelined ones overtake each other (measured: 559 of 69,775 over leader changes with a window of 64).
+ * id until the time is over.
+ *
+ * How many of one lane and subject may be unsettled depends on who stores. One server takes what comes over a connection
+ * one by one, so that a lane keeps its order with many. In a cluster a new leader may take a later one after an earlier one
+ * died with the old leader (measured: 559 of 69,775 overtaken with a window of 64): there it is one at a time.
  */
 export class Writer {
   readonly counts: WriterCounts = { stored: 0, retried: 0, failed: 0 };
   readonly #requests: Requests;
+  readonly #isClustered: () => boolean;
   readonly #onTrouble: () => void;
-  readonly #lanes = new WeakMap<object, Map<string, Write[]>>();
+  readonly #lanes = new WeakMap<object, Lanes>();
   readonly #queue = new Set<Write>();
-  readonly #retrying = new Set<Write>();
+  /** Lanes to be tried again, and when, by performance.now(). */
+  readonly #retrying = new Map<Lane, number>();
   #waiting = 0;
   #inFlight = 0;
   #pumping = false;
@@ -65,9 +63,17 @@ export class Writer {
   #closing = false;
   #onIdle: (() => void) | undefined;
 
-  /** @param options.onTrouble called when a write found nobody to store it: worth a look at the broker's health. */
-  constructor(options: { readonly requests: Requests; readonly onTrouble: () => void }) {
+  /**
+   * @param options.isClustered whether more than one server may store, now.
+   * @param options.onTrouble called when a write found nobody to store it: worth a look at the broker's health.
+   */
+  constructor(options: {
+    readonly requests: Requests;
+    readonly isClustered: () => boolean;
+    readonly onTrouble: () => void;
+  }) {
     this.#requests = options.requests;
+    this.#isClustered = options.isClustered;
     this.#onTrouble = options.onTrouble;
   }
 
@@ -84,39 +90,40 @@ export class Writer {
       return Promise.reject(unavailable("too many messages wait to be stored"));
     }
     const { promise, resolve, reject } = Promise.withResolvers<Ack>();
+    const { id, headers } = options;
+    const lane = this.#laneOf(subject, options.lane);
     const deadline = performance.now() + FIXED.requestMs;
-    const write: Write = { ...options, subject, payload, deadline, resolve, reject, attempts: 0, due: 0 };
+    const state = { attempts: 0, ack: undefined, settled: false };
+    lane.add({ lane, payload, id, headers, deadline, resolve, reject, ...state });
     this.#waiting++;
-    const behind = this.#behind(write);
-    if (behind) behind.push(write);
-    else this.#enqueue(write);
+    this.#advance(lane);
     return promise;
   }
 
   /** Waits until everything is settled; later writes are refused. */
   close(): Promise<void> {
     this.#closing = true;
-    if (this.#inFlight === 0 && this.#queue.size === 0) return Promise.resolve();
+    if (this.#waiting + this.#inFlight === 0) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
     return promise;
   }
 
-  /** Those waiting in the write's lane when one is unsettled there; otherwise the lane is the write's own now. */
-  #behind(write: Write): Write[] | undefined {
-    if (write.lane === undefined) return undefined;
-    let subjects = this.#lanes.get(write.lane);
-    if (subjects === undefined) {
-      subjects = new Map();
-      this.#lanes.set(write.lane, subjects);
+  #laneOf(subject: string, key: object | undefined): Lane {
+    if (key === undefined) return new Lane(subject, undefined);
+    let lanes = this.#lanes.get(key);
+    if (lanes === undefined) {
+      lanes = new Map();
+      this.#lanes.set(key, lanes);
     }
-    const waiting = subjects.get(write.subject);
-    if (waiting === undefined) subjects.set(write.subject, []);
-    return waiting;
+    return lanes.get(subject) ?? new Lane(subject, lanes);
   }
 
-  #enqueue(write: Write): void {
-    this.#queue.add(write);
+  /** Goes on with a lane in which something has changed. */
+  #advance(lane: Lane): void {
+    if (lane.mayRetry) this.#retryLater(lane);
+    const most = this.#isClustered() ? 1 : LANE_IN_FLIGHT;
+    for (let write = lane.next(most); write; write = lane.next(most)) this.#queue.add(write);
     this.#pump();
   }
 
@@ -127,89 +134,114 @@ export class Writer {
     for (const write of this.#queue) {
       if (this.#inFlight >= MAX_IN_FLIGHT) break;
       this.#queue.delete(write);
+      // The lane gives it back with what failed before it.
+      if (write.lane.troubled) continue;
       this.#waiting--;
       this.#inFlight++;
       this.#attempt(write);
     }
     this.#pumping = false;
     if (this.#queue.size > 0) this.#startTimer();
-    else if (this.#inFlight === 0) this.#onIdle?.();
+    else if (this.#waiting + this.#inFlight === 0) this.#onIdle?.();
   }
 
   #attempt(write: Write): void {
+    const { lane, payload, id } = write;
     const left = write.deadline - performance.now();
     if (left <= 0) {
-      this.#fail(write, unavailable("the message was not confirmed in time"));
+      this.#giveUp(lane, "the message was not confirmed in time");
       return;
     }
     if (write.attempts++ > 0) this.counts.retried++;
-    const options = {
-      headers: { "Nats-Msg-Id": write.id, ...write.headers },
-      timeoutMs: Math.min(left, ATTEMPT_MS),
-    };
+    const headers = { "Nats-Msg-Id": id, ...write.headers };
+    const timeoutMs = Math.min(left, ATTEMPT_MS);
+    lane.attempted();
     try {
-      this.#requests.send(write.subject, write.payload, options, (answer) => this.#onAnswer(write, answer));
+      this.#requests.send(lane.subject, payload, { headers, timeoutMs }, (answer) => this.#onAnswer(write, answer));
     } catch (error) {
-      this.#fail(write, error);
+      lane.answered();
+      this.#refuse(write, error);
     }
   }
 
   #onAnswer(write: Write, answer: Msg | NoAnswer): void {
-    if (answer === "closed") {
-      this.#fail(write, unavailable("the broker is closed"));
-      return;
-    }
+    const { lane } = write;
+    lane.answered();
+    if (write.settled) return;
     const result = typeof answer === "string" ? undefined : parseAck(answer);
-    if (result instanceof ApiError && !result.temporary) {
-      this.#fail(write, result);
+    if (answer === "closed") {
+      this.#giveUp(lane, "the broker is closed");
+    } else if (result instanceof ApiError && !result.temporary) {
+      this.#refuse(write, result);
     } else if (result === undefined || result instanceof ApiError) {
       this.#onTrouble();
-      this.#retryLater(write);
+      lane.failed();
+      this.#advance(lane);
     } else {
-      this.counts.stored++;
-      this.#inFlight--;
-      write.resolve(result);
-      this.#next(write);
+      this.#resolve(lane.acknowledged(write, result));
+      this.#advance(lane);
     }
   }
 
-  #retryLater(write: Write): void {
-    const most = Math.min(BACKOFF_MS.first * 2 ** write.attempts, BACKOFF_MS.most);
-    write.due = Math.min(performance.now() + most * (0.5 + Math.random() / 2), write.deadline);
-    this.#retrying.add(write);
+  #resolve(writes: readonly Write[]): void {
+    for (const write of writes) {
+      if (write.ack === undefined) continue;
+      this.#settled(write);
+      this.counts.stored++;
+      write.resolve(write.ack);
+    }
+  }
+
+  /** The server's own refusal says what became of this one, so what is behind it goes on. */
+  #refuse(write: Write, error: unknown): void {
+    this.#reject(write, error);
+    this.#resolve(write.lane.refused(write));
+    this.#advance(write.lane);
+  }
+
+  /** Rejects all of a lane: stored later than what could not be confirmed, it would be out of order. */
+  #giveUp(lane: Lane, reason: string): void {
+    const [first, ...behind] = lane.clear();
+    this.#retrying.delete(lane);
+    if (first) this.#reject(first, unavailable(reason));
+    for (const write of behind) {
+      this.#reject(write, unavailable("an earlier message of this sender was not confirmed in time"));
+    }
+    this.#pump();
+  }
+
+  #reject(write: Write, error: unknown): void {
+    this.#settled(write);
+    this.counts.failed++;
+    write.reject(error);
+  }
+
+  #settled(write: Write): void {
+    write.settled = true;
+    this.#queue.delete(write);
+    if (write.attempts > 0) this.#inFlight--;
+    else this.#waiting--;
+  }
+
+  #retryLater(lane: Lane): void {
+    const { first } = lane;
+    if (first === undefined || this.#retrying.has(lane)) return;
+    const most = Math.min(BACKOFF_MS.first * 2 ** first.attempts, BACKOFF_MS.most);
+    const due = performance.now() + most * (0.5 + Math.random() / 2);
+    this.#retrying.set(lane, Math.min(due, first.deadline));
     this.#startTimer();
   }
 
-  #fail(write: Write, error: unknown): void {
-    this.#inFlight--;
-    this.#reject(write, error);
-  }
-
-  /** Rejects a write and, when its own outcome is unknown, everything behind it: stored later it would be out of order. */
-  #reject(write: Write, error: unknown): void {
-    this.counts.failed++;
-    write.reject(error);
-    const subjects = write.lane && this.#lanes.get(write.lane);
-    if (subjects && error instanceof RoomError) {
-      const waiting = subjects.get(write.subject) ?? [];
-      subjects.delete(write.subject);
-      this.#waiting -= waiting.length;
-      for (const behind of waiting) {
-        this.counts.failed++;
-        behind.reject(unavailable("an earlier message of this sender was not confirmed in time"));
-      }
+  #retry(lane: Lane): void {
+    this.#retrying.delete(lane);
+    const writes = lane.retry();
+    if (writes === undefined) this.#giveUp(lane, "the message was not confirmed before one that followed it");
+    for (const write of writes ?? []) {
+      if (write.settled) continue;
+      if (write.attempts > 0) this.#attempt(write);
+      else this.#queue.add(write);
     }
-    this.#next(write);
-  }
-
-  /** Gives the turn to whoever waited for this write to be settled. */
-  #next(write: Write): void {
-    const subjects = write.lane && this.#lanes.get(write.lane);
-    const waiting = subjects?.get(write.subject);
-    const behind = waiting?.shift();
-    if (behind) this.#queue.add(behind);
-    else if (waiting) subjects?.delete(write.subject);
-    this.#pump();
+    this.#advance(lane);
   }
 
   #startTimer(): void {
@@ -218,16 +250,9 @@ export class Writer {
 
   #tick(): void {
     const now = performance.now();
-    for (const write of this.#retrying) {
-      if (write.due > now) continue;
-      this.#retrying.delete(write);
-      this.#attempt(write);
-    }
-    for (const write of this.#queue) {
-      if (write.deadline > now) continue;
-      this.#queue.delete(write);
-      this.#waiting--;
-      this.#reject(write, unavailable("the message was not sent in time"));
+    for (const [lane, due] of this.#retrying) if (due <= now) this.#retry(lane);
+    for (const { lane, deadline } of this.#queue) {
+      if (deadline <= now) this.#giveUp(lane, "the message was not sent in time");
     }
     if (this.#retrying.size > 0 || this.#queue.size > 0) return;
     clearInterval(this.#timer);

@@ -55,6 +55,44 @@ describe("publishing through a network that fails", () => {
     }
   });
 
+  it("keeps a lane's order while the server is frozen and killed", async () => {
+    const [server] = nats.servers.nodes;
+    const broker = await nats.open();
+    const lanes = ["a", "b", "c"].map((name) => ({ name, lane: {} }));
+    const stored: string[] = [];
+    let going = true;
+    const talk = async ({ name, lane }: (typeof lanes)[number]): Promise<void> => {
+      const publishing: Promise<unknown>[] = [];
+      for (let number = 0; going; number++) {
+        const text = `${name}${number}`;
+        publishing.push(broker.publish(LOBBY, message(LOBBY, text), { lane }).then(() => stored.push(text)));
+        if (number % 32 === 31) await publishing[number - 31];
+      }
+      await Promise.all(publishing);
+    };
+    const talking = Promise.all(lanes.map(talk));
+    for (const fault of ["frozen", "killed", "killed"]) {
+      const before = stored.length;
+      await eventually("messages to be stored", () => stored.length > before + 300);
+      const { retried } = broker.counts;
+      if (fault === "frozen") server?.pause();
+      else await server?.kill();
+      await eventually("messages to be tried again", () => broker.counts.retried > retried);
+      if (fault === "frozen") server?.resume();
+      else server?.start();
+    }
+    const before = stored.length;
+    await eventually("messages to be stored again", () => stored.length > before + 300);
+    going = false;
+    await talking;
+    const texts = textsOf((await broker.history(LOBBY, { limit: 100_000 })).events);
+    expect(texts).toHaveLength(stored.length);
+    for (const { name } of lanes) {
+      const own = texts.filter((text) => text.startsWith(name));
+      expect(own).toEqual(own.map((_, number) => `${name}${number}`));
+    }
+  });
+
   it("answers unavailable in time, also to everything behind in the lane, and goes on when the network heals", async () => {
     const proxy = await nats.proxy();
     const broker = await nats.open({ servers: through(proxy) });
