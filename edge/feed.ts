@@ -1,4 +1,3 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type {
   Broker,
   HistoryPage,
@@ -17,6 +16,7 @@ import type { Metrics } from "../services/metrics.ts";
 import { succession } from "./chain.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Ring } from "./ring.ts";
+import { sentMs } from "./stored-event.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** Hears a room without holes. Must not block or throw. */
@@ -174,8 +174,8 @@ export class Feed {
   #accept(stored: StoredEvent): void {
     this.#last = stored.seq;
     const json = this.#options.ring.push(stored);
-    const { sent, trace } = stored.event;
-    this.#options.listener.onEvent(json, stored, sent === undefined ? 0 : timestampMs(sent));
+    const { trace } = stored.event;
+    this.#options.listener.onEvent(json, stored, sentMs(stored.event));
     if (trace !== undefined) this.#options.onTraced?.(stored, trace);
     if (this.#waiting.length > 0) this.#announce();
   }

@@ -89,6 +89,11 @@ export function encodeEvent(stored: StoredEvent, epoch: string): string {
   }
 }
 
+/** An event's JSON of encodeEvent with another prev_seq: what comes before that holds nothing a user wrote. */
+export function withPrevSeq(json: string, prevSeq: number): string {
+  return json.replace(/"prev_seq":\d+/, `"prev_seq":${prevSeq}`);
+}
+
 /** `welcome`: pushed at connect, and the reply to `login`. */
 export function encodeWelcome(
   welcome: ProfileFields & {

@@ -1,6 +1,7 @@
 import type { StoredEvent } from "../broker/broker.ts";
 import { FIXED } from "../services/limits.ts";
-import { encodeEvent } from "./frame-encoders.ts";
+import { encodeEvent, withPrevSeq } from "./frame-encoders.ts";
+import { sentMs } from "./stored-event.ts";
 
 /** How much of a room an edge keeps at hand. */
 export interface RingLimits {
@@ -19,8 +20,12 @@ export interface RingPage {
   readonly hasMore: boolean;
 }
 
+/** Not the event itself: a ring outlives the young generation, and thousands of small objects with it. */
 interface Entry {
-  readonly stored: StoredEvent;
+  readonly seq: number;
+  readonly prevSeq: number;
+  /** When it was sent, in milliseconds since 1970; 0 when that is not known. */
+  readonly sentMs: number;
   readonly json: string;
   /** When it came live, in milliseconds since 1970; 0 for what was read from the log. */
   readonly heardAt: number;
@@ -90,7 +95,7 @@ export class Ring {
   /** When an event came, in milliseconds since 1970; undefined when that is not known here. */
   heardAt(seq: number): number | undefined {
     const entry = this.#entries[this.#indexAfter(seq - 1)];
-    return entry?.stored.seq === seq && entry.heardAt > 0 ? entry.heardAt : undefined;
+    return entry?.seq === seq && entry.heardAt > 0 ? entry.heardAt : undefined;
   }
 
   /** The earliest events after `seq`; undefined when the ring does not reach back that far. */
@@ -122,14 +127,15 @@ export class Ring {
   }
 
   #encode(stored: StoredEvent, heardAt: number): Entry {
-    return { stored, json: encodeEvent(stored, this.#epoch), heardAt };
+    const { seq, prevSeq, event } = stored;
+    return { seq, prevSeq, sentMs: sentMs(event), json: encodeEvent(stored, this.#epoch), heardAt };
   }
 
   #page(start: number, end: number, hasMore: boolean): RingPage | undefined {
     const entries = this.#entries.slice(start, end);
-    const oldest = entries[0]?.stored.event.sent;
+    const oldestMs = entries[0]?.sentMs ?? 0;
     // Retention by age is the log's to apply: what might have expired is asked there.
-    if (oldest !== undefined && Number(oldest.seconds) * 1_000 < this.#now() - this.#limits.ageMs) return undefined;
+    if (oldestMs > 0 && oldestMs < this.#now() - this.#limits.ageMs) return undefined;
     return { events: entries.map((entry) => entry.json), hasMore };
   }
 
@@ -139,7 +145,7 @@ export class Ring {
     let high = this.#entries.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#entries[middle]?.stored.seq ?? 0) > seq) high = middle;
+      if ((this.#entries[middle]?.seq ?? 0) > seq) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -148,15 +154,16 @@ export class Ring {
   #remove(seq: number): void {
     const index = this.#indexAfter(seq - 1);
     const removed = this.#entries[index];
-    if (removed?.stored.seq !== seq) return;
+    if (removed?.seq !== seq) return;
     this.#entries.splice(index, 1);
     this.#chars -= removed.json.length;
     // Its successor must not point at it any more, or whoever reads the two neighbours would see a hole.
     const next = this.#entries[index];
-    if (next === undefined || next.stored.prevSeq !== seq) return;
-    const relinked = this.#encode({ ...next.stored, prevSeq: removed.stored.prevSeq }, next.heardAt);
-    this.#entries[index] = relinked;
-    this.#chars += relinked.json.length - next.json.length;
+    if (next === undefined || next.prevSeq !== seq) return;
+    const { prevSeq } = removed;
+    const json = withPrevSeq(next.json, prevSeq);
+    this.#entries[index] = { ...next, prevSeq, json };
+    this.#chars += json.length - next.json.length;
   }
 
   #trim(): void {
@@ -165,7 +172,7 @@ export class Ring {
       const oldest = this.#entries[dropped];
       if (oldest === undefined) break;
       this.#chars -= oldest.json.length;
-      this.#from = oldest.stored.seq;
+      this.#from = oldest.seq;
       dropped++;
     }
     if (dropped === 0) return;
