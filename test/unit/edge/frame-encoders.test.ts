@@ -20,6 +20,7 @@ import {
   encodeStoredAck,
   encodeTyping,
   encodeWelcome,
+  withPrevSeq,
 } from "../../../edge/frame-encoders.ts";
 import { MemberSchema } from "../../../gen/baccarat/v1/client_pb.ts";
 import { EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
@@ -86,6 +87,22 @@ describe("every encoder equals the Protobuf JSON mapping", () => {
       const stored = storedEvent(given, { case: "deletion", value: { deletedSeq, byUid } });
       const expected = { ...positionOf(place), sent: place.sent, deletedSeq, byUid };
       expectFrame(encodeEvent(stored, "e"), "message_deleted", undefined, frames.MessageDeletedPayloadSchema, expected);
+    });
+  });
+
+  it("events with another prev_seq, as if encoded with it", () => {
+    const body = fc.oneof(
+      messageEvent.map((value) => ({
+        case: "message" as const,
+        value: { ...value, message: `"prev_seq":1${value.message}` },
+      })),
+      text.map((byUid) => ({ case: "deletion" as const, value: { deletedSeq: 1n, byUid } })),
+      fc.constant({ case: "customEvent" as const, value: { type: "a.b", dataJson: '{"prev_seq":1}' } }),
+      fc.constant({ case: undefined }),
+    );
+    check(fc.record({ room, seq, prevSeq: seq, sent: time, other: seq, body }), ({ other, body, ...place }) => {
+      const json = encodeEvent(storedEvent(place, body), "e");
+      expect(withPrevSeq(json, other)).toBe(encodeEvent(storedEvent({ ...place, prevSeq: other }, body), "e"));
     });
   });
 
