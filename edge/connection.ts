@@ -8,12 +8,13 @@ import { LEEWAY_MS } from "../services/tokens.ts";
 import type { Span } from "../services/tracing.ts";
 import { CLOSE_CODES, type CloseName } from "./close-codes.ts";
 import type { ConnectionHost } from "./connection-host.ts";
-import { limitControlFrames } from "./control-frames.ts";
+import { type ControlFrameOwner, hearControlFrames } from "./control-frames.ts";
 import type { DirectListener } from "./direct-listener.ts";
 import type { Expiring } from "./expiry-wheel.ts";
 import { encodeError, encodeRoomLeft, textFrame } from "./frame-encoders.ts";
 import { parseFrame } from "./frames.ts";
 import type { Arrival } from "./greeting.ts";
+import type { Accepted } from "./handshake.ts";
 import type { Beating } from "./heartbeat.ts";
 import type { Member } from "./hosted-room.ts";
 import type { Identity } from "./identity.ts";
@@ -39,9 +40,12 @@ const LOGIN_MS = 10_000;
 const DRAIN_MS = 6_000;
 
 /** One client's connection: its identity, its rooms, what it says and what it hears. */
-export class Connection implements Beating, Expiring, InboxOwner {
+export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOwner {
   readonly id: string;
-  readonly accepted: AcceptedConnection;
+  /** Where it comes from. */
+  readonly address: string;
+  /** The room it named when it connected: undefined for none, empty for no room at all. */
+  readonly firstRoom: AcceptedConnection["roomId"];
   readonly connectedAtMs: number = Date.now();
   readonly outbox: Outbox;
   /** Rooms it is in. */
@@ -65,7 +69,8 @@ export class Connection implements Beating, Expiring, InboxOwner {
   }) {
     const { webSocket, socket, host } = options;
     this.id = options.id;
-    this.accepted = options.accepted;
+    this.address = options.accepted.address;
+    this.firstRoom = options.accepted.roomId;
     this.#host = host;
     this.#webSocket = webSocket;
     this.#socket = socket;
@@ -78,16 +83,15 @@ export class Connection implements Beating, Expiring, InboxOwner {
     });
     this.#inbox = new Inbox(this);
     webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
-    limitControlFrames(webSocket, () => this.close("rate_limited"));
+    hearControlFrames(webSocket, this);
     webSocket.on("close", (code) => this.#closed(code));
-    webSocket.on("pong", () => this.direct?.ponged());
     host.heartbeat.add(this);
   }
 
   /** Finds out who it is, then lets it take part. Never rejects. */
-  async start(): Promise<void> {
+  async start(accepted: Accepted): Promise<void> {
     try {
-      const arrival = await this.#identify();
+      const arrival = await this.#identify(accepted);
       if (arrival === undefined || this.#state.tag !== "awaiting-login") return;
       const { identity, greeting } = arrival;
       this.#state = { tag: "open", identity };
@@ -224,6 +228,14 @@ export class Connection implements Beating, Expiring, InboxOwner {
     this.direct?.pinged();
   }
 
+  onPong(): void {
+    this.direct?.ponged();
+  }
+
+  onControlFlood(): void {
+    this.close("rate_limited");
+  }
+
   onExpired(): void {
     this.close("token_expired");
   }
@@ -233,9 +245,9 @@ export class Connection implements Beating, Expiring, InboxOwner {
   }
 
   /** Who it is, once that is certain; undefined when the connection ended before. */
-  async #identify(): Promise<Arrival | undefined> {
+  async #identify(accepted: Accepted): Promise<Arrival | undefined> {
     const { authenticator } = this.#host;
-    const identity = await authenticator.identify(this.accepted);
+    const identity = await authenticator.identify(accepted);
     if (identity?.provisional === false)
       return { identity, greeting: { id: undefined, since: undefined, isNew: false } };
     if (identity !== undefined) this.#host.welcome(this, identity);

@@ -12,7 +12,9 @@ import { Ring } from "./ring.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** Hears a user's direct frames. `seq` is 0 for what is no event. */
-export type DirectHearer = (room: RoomId, seq: number, frame: Buffer) => void;
+export interface DirectHearer {
+  hear(room: RoomId, seq: number, frame: Buffer): void;
+}
 
 /** What conversations need. */
 export interface ConversationsOptions {
@@ -204,7 +206,7 @@ export class Conversations {
 
   #send(room: RoomId, users: readonly Uid[], json: string, seq: number): void {
     const frame = textFrame(json);
-    for (const uid of users) this.#users.get(uid)?.(room, seq, frame);
+    for (const uid of users) this.#users.get(uid)?.hear(room, seq, frame);
   }
 
   #sweep(): void {

@@ -1,6 +1,6 @@
-import type { Uid } from "../services/ids.ts";
+import type { RoomId, Uid } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
-import type { Conversations } from "./conversations.ts";
+import type { Conversations, DirectHearer } from "./conversations.ts";
 import type { CursorWriter } from "./cursor-writer.ts";
 import { DirectListener, type DirectSource, type Missed } from "./direct-listener.ts";
 import { type DirectPosition, least } from "./direct-position.ts";
@@ -16,7 +16,7 @@ export interface UserPast {
 }
 
 /** A user with connections here. */
-class DirectUser implements DirectSource {
+class DirectUser implements DirectSource, DirectHearer {
   readonly uid: Uid;
   readonly #conversations: Conversations;
   /** Mostly one. */
@@ -36,6 +36,11 @@ class DirectUser implements DirectSource {
 
   position(seq: number): DirectPosition {
     return this.#conversations.positionOf(this.uid, seq);
+  }
+
+  hear(room: RoomId, seq: number, frame: Buffer): void {
+    this.count++;
+    for (const listener of this.listeners) listener.hear(room, seq, frame);
   }
 }
 
@@ -75,7 +80,7 @@ export class DirectUsers {
   enter(uid: Uid, clientId: string, outbox: Outbox): DirectListener {
     const user = this.#users.get(uid) ?? this.#open(uid);
     const listener = new DirectListener({ uid, clientId, outbox, source: user });
-    user.listeners = [...user.listeners, listener];
+    user.listeners = user.listeners.concat(listener);
     return listener;
   }
 
@@ -141,10 +146,7 @@ export class DirectUsers {
   #open(uid: Uid): DirectUser {
     const user = new DirectUser(uid, this.#conversations);
     this.#users.set(uid, user);
-    this.#conversations.add(uid, (room, seq, frame) => {
-      user.count++;
-      for (const listener of user.listeners) listener.hear(room, seq, frame);
-    });
+    this.#conversations.add(uid, user);
     return user;
   }
 

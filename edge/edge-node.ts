@@ -28,6 +28,7 @@ import type { Revocations } from "./revocations.ts";
 import { RoomLink, type Update } from "./room-link.ts";
 import { type Registration, Roster } from "./roster.ts";
 import type { AcceptedConnection } from "./server.ts";
+import { sessionHash } from "./session.ts";
 import { spread } from "./spread.ts";
 import { traceDelivery } from "./trace-delivery.ts";
 import { Traffic } from "./traffic.ts";
@@ -176,15 +177,12 @@ export class EdgeNode implements ConnectionHost {
     this.log.info({ client: id }, "connection opened");
     this.metrics.connectionsTotal.inc();
     this.metrics.connections.set(this.#connections.size);
-    void connection.start();
+    void connection.start(accepted);
   }
 
-  welcome(
-    connection: Connection,
-    { user, session, token }: Identity,
-    id?: string,
-    direct: readonly ConversationFields[] = [],
-  ): void {
+  welcome(connection: Connection, identity: Identity, id?: string, direct: readonly ConversationFields[] = []): void {
+    const { user, token } = identity;
+    const session = this.authenticator.secretOf(identity) ?? "";
     const tokenExpiresAt = token && timestampFromMs(token.expiresAtMs);
     const { limits } = this;
     const { edgeId, broker } = this.#options;
@@ -194,12 +192,12 @@ export class EdgeNode implements ConnectionHost {
 
   async onOpen(connection: Connection, greeting: Greeting | undefined): Promise<void> {
     const { user, proof } = connection.identity;
-    this.log.debug({ client: connection.id, uid: user.uid, address: connection.accepted.address }, "client known");
+    this.log.debug({ client: connection.id, uid: user.uid, address: connection.address }, "client known");
     // Taken back between its login and now.
     if (this.#options.revocations.has(user.uid, proof)) return connection.close("unauthenticated");
     const register = () => this.#roster.connected(connection.id, connection);
     await this.#direct.enter(connection, greeting, register);
-    const room = connection.accepted.roomId ?? this.#options.defaultRoom;
+    const room = connection.firstRoom ?? this.#options.defaultRoom;
     if (room === undefined || room === "") return;
     try {
       await joinRoom(this.#context, connection, { room, since: undefined, history: 0 }, undefined);
@@ -335,13 +333,13 @@ export class EdgeNode implements ConnectionHost {
 }
 
 function registrationOf(connection: Connection, edgeId: string): Registration {
-  const { user, sessionHash } = connection.lastKnown ?? connection.identity;
+  const { user, sid } = connection.lastKnown ?? connection.identity;
   const { uid, username, avatarId, guest, roles, rooms } = user;
   const connectTime = timestampFromMs(connection.connectedAtMs);
-  const remoteAddr = connection.accepted.address;
+  const remoteAddr = connection.address;
   return {
     client: { clientId: connection.id, uid, username, avatarId, remoteAddr, edgeId, connectTime, guest },
-    sessionHash,
+    sessionHash: sid && sessionHash(sid),
     roles: [...roles],
     rooms: [...(rooms ?? [])],
     roomsLimited: rooms !== undefined,

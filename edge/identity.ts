@@ -4,15 +4,13 @@ import type { TokenFacts } from "../services/tokens.ts";
 import type { LoginFrame } from "./frames.ts";
 import type { Accepted } from "./handshake.ts";
 import type { Proof } from "./revocations.ts";
-import { type GuestSession, newGuest, type SessionSigner, sessionHash } from "./session.ts";
+import { type GuestSession, newGuest, type SessionSigner } from "./session.ts";
 
 /** Who a connection is, and how it may prove it again. */
 export interface Identity {
   readonly user: User;
-  /** Secret by which a guest is known again; empty for logged-in users. */
-  readonly session: string;
-  /** SHA-256 of the session's id in hex; empty for logged-in users. */
-  readonly sessionHash: string;
+  /** Identity of a guest's session; empty for logged-in users. */
+  readonly sid: string;
   /** True when it may still be exchanged for another by the first frame: it was made up for want of a better. */
   readonly provisional: boolean;
   /** What it was proved by, which may be taken back. */
@@ -33,6 +31,8 @@ export interface Authenticator {
    * @throws RoomError unauthenticated, permission_denied or invalid_argument; the connection goes on as it was.
    */
   login(frame: LoginFrame, current: Identity | undefined, first: boolean): Identity | Promise<Identity>;
+  /** Secret by which a guest is known again, made when it is asked for: kept, it would be the most of an identity. */
+  secretOf(identity: Identity): string | undefined;
 }
 
 /** Lets everybody in: as a new guest, or as the guest whose session secret is presented. */
@@ -59,13 +59,18 @@ export class GuestAuthenticator implements Authenticator {
       throw new RoomError("unauthenticated", "the session is not valid, or no longer");
     }
     if (session === undefined) return current === undefined ? this.#guest(newGuest(), false) : settled(current);
-    if (sessionHash(session.sid) === current?.sessionHash) return settled(current);
+    if (session.sid === current?.sid) return settled(current);
     if (!first || current?.provisional === false) {
       throw new RoomError("invalid_argument", "session is taken in the first frame only", {
         metadata: { field: "session" },
       });
     }
     return this.#guest(session, false);
+  }
+
+  secretOf({ user, sid, proof }: Identity): string {
+    const { uid, username, avatarId } = user;
+    return this.#signer.issue({ uid, username, avatarId, sid, beganAtMs: proof.issuedAtMs });
   }
 
   #verify(secret: string): GuestSession | undefined {
@@ -77,8 +82,7 @@ export class GuestAuthenticator implements Authenticator {
     const { uid, username, avatarId } = session;
     return {
       user: { kind: "user", uid, username, avatarId, guest: true, roles: [], rooms: undefined },
-      session: this.#signer.issue(session),
-      sessionHash: sessionHash(session.sid),
+      sid: session.sid,
       provisional,
       proof: proofOf(session),
       token: undefined,

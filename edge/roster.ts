@@ -10,7 +10,7 @@ export type Registration = Extract<Command, { case: "connect" }>["value"];
 
 interface Entry<T> {
   readonly who: T;
-  /** Most are in a few: a set would cost hundreds of bytes whatever is in it. */
+  /** Most are in a few: a set would cost hundreds of bytes whatever is in it, an array that grows as many. */
   rooms: readonly RoomId[];
   /** When the connection's memberships end, by performance.now(); undefined while it is open. */
   endsAt?: number;
@@ -55,7 +55,7 @@ export class Roster<T> {
   /** The control plane has admitted a client to a room. */
   joined(clientId: string, room: RoomId): void {
     const entry = this.#entries.get(clientId);
-    if (entry) entry.rooms = [...entry.rooms.filter((held) => held !== room), room];
+    if (entry) entry.rooms = entry.rooms.filter((held) => held !== room).concat(room);
     // Admitted while its connection was ending: nobody is there to be a member.
     else this.#tell({ case: "leave", value: { clientId, roomId: room, reason: "disconnected" } });
   }

@@ -37,9 +37,13 @@ export class TokenAuthenticator implements Authenticator {
     return identity;
   }
 
+  secretOf(): undefined {
+    return undefined;
+  }
+
   async #identity(text: string): Promise<Identity> {
     const { user, ...token } = await this.#verifier.verify(text);
     if (this.#isRevoked(user.uid, token)) throw new RoomError("unauthenticated", "the token was revoked");
-    return { user, session: "", sessionHash: "", provisional: false, proof: token, token };
+    return { user, sid: "", provisional: false, proof: token, token };
   }
 }

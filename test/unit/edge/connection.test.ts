@@ -16,8 +16,7 @@ import { connectPair } from "./socket-pair.ts";
 
 const ANN: Identity = {
   user: { kind: "user", uid: "ann" as Uid, username: "Ann", avatarId: "", guest: false, roles: [], rooms: undefined },
-  session: "",
-  sessionHash: "",
+  sid: "",
   provisional: false,
   proof: { tokenId: "", issuedAtMs: 0 },
   token: undefined,
@@ -33,6 +32,7 @@ const TOKENS: Authenticator = {
     if (token !== "good") throw new RoomError("unauthenticated", "no such token");
     return Promise.resolve(ANN);
   },
+  secretOf: () => undefined,
 };
 
 async function open(bearer?: string) {
@@ -79,7 +79,7 @@ async function open(bearer?: string) {
     expiries.close();
     fanOut.close();
   });
-  void connection.start();
+  void connection.start(accepted);
   const answers = () =>
     pair.received.map((text) => JSON.parse(text) as { type: string; id?: string; payload: { code?: string } });
   const send = (type: string, id: string, payload: object = {}) =>

@@ -31,13 +31,13 @@ describe("a guest", () => {
       provisional: false,
       proof: { tokenId: "", issuedAtMs: guest.beganAtMs },
     });
-    expect(signer.verify(identity.session)).toEqual(guest);
+    expect(signer.verify(guests.secretOf(identity))).toEqual(guest);
   });
 
   it("whose session was taken back is somebody new, or refused when it insists", () => {
     const guest = newGuest();
     const secret = signer.issue(guest);
-    const renewed = guests.identify(asks(secret)).session;
+    const renewed = guests.secretOf(guests.identify(asks(secret)));
     revoked.set(guest.uid, guest.beganAtMs);
     for (const session of [secret, renewed]) {
       expect(guests.identify(asks(session))).toMatchObject({ provisional: true, user: { username: "percy" } });

@@ -21,7 +21,7 @@ const asks = (credentials: Partial<Accepted>): Accepted => ({
   ...credentials,
 });
 const login = (fields: { token?: string; session?: string }) =>
-  ({ type: "login", id: "1", token: "", session: "", directSince: undefined, ...fields }) as const;
+  ({ type: "login", id: "1", token: "", sid: "", directSince: undefined, ...fields }) as const;
 const reason = (made: Promise<unknown>): Promise<unknown> =>
   made.catch((error: unknown) => (error instanceof RoomError ? error.reason : error));
 
@@ -30,8 +30,7 @@ describe("who must present a token", () => {
     const identity = await authenticator.identify(asks({ bearer: await sign({ sub: "ann", name: "Ann", jti: "t1" }) }));
     expect(identity).toMatchObject({
       user: { uid: "ann", username: "Ann", guest: false },
-      session: "",
-      sessionHash: "",
+      sid: "",
       provisional: false,
       token: { tokenId: "t1" },
     });
