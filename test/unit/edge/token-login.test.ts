@@ -21,7 +21,7 @@ const asks = (credentials: Partial<Accepted>): Accepted => ({
   ...credentials,
 });
 const login = (fields: { token?: string; session?: string }) =>
-  ({ type: "login", id: "1", token: "", sid: "", directSince: undefined, ...fields }) as const;
+  ({ type: "login", id: "1", token: "", session: "", directSince: undefined, ...fields }) as const;
 const reason = (made: Promise<unknown>): Promise<unknown> =>
   made.catch((error: unknown) => (error instanceof RoomError ? error.reason : error));
 
