@@ -1,55 +1,28 @@
-import { join } from "node:path";
 import { jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Crowd, newRoom } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
-import { ProductProcess, ROOT } from "../support/process.ts";
+import { ProductProcess } from "../support/process.ts";
+import { ROOMCTL, type RoomctlOptions, roomctl } from "../support/roomctl.ts";
 import { RpcClient } from "../support/rpc.ts";
-import { type Ran, run } from "../support/run.ts";
+import { run } from "../support/run.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { NO_TRAFFIC_LIMITS, singleProcess } from "../support/topology.ts";
 
 const SECRETS = { admin: "admin-secret-of-the-test", reader: "reader-secret-of-the-test" };
 const TOKENS = `ops:admin:${SECRETS.admin},desk:read:${SECRETS.reader}`;
-const ROOMCTL = [process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, "bin/roomctl.js")] as const;
 const topology = singleProcess({ ...NO_TRAFFIC_LIMITS, RPC_TOKENS: TOKENS });
 beforeAll(() => topology.start());
 afterAll(() => topology.stop());
 
-interface Options {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly url?: string;
-  readonly token?: string;
+/** What is read of `--json trace`. */
+interface Traced {
+  readonly store_time: string;
+  readonly deliveries: readonly { readonly deliver_time: string }[];
+  readonly event: { readonly sent: string };
 }
 
-/** How a run is started: in an environment where colours would be seen if a pipe got any. */
-function invocation(args: readonly string[], { env = {}, url, token = SECRETS.admin }: Options) {
-  return {
-    command: ROOMCTL,
-    args,
-    env: { ROOMCTL_URL: url ?? topology.rpcs[0] ?? "", ROOMCTL_TOKEN: token, TERM: "xterm-256color", ...env },
-  };
-}
-
-/** Runs roomctl to its end, whatever that is. */
-function ctl(args: readonly string[], options: Options = {}): Promise<Ran> {
-  return run(invocation(args, options));
-}
-
-/** What roomctl prints for people. */
-async function says(args: readonly string[], options: Options = {}): Promise<string> {
-  const { code, stdout, stderr } = await ctl(args, options);
-  if (code !== 0) throw new Error(`roomctl ${args.join(" ")} ended with ${code}: ${stderr}`);
-  return stdout;
-}
-
-/** What roomctl prints for programs: one line of JSON and nothing else. */
-async function json<T>(args: readonly string[], options: Options = {}): Promise<T> {
-  const text = await says(["--json", ...args], options);
-  expect(text.trim().split("\n")).toHaveLength(1);
-  return JSON.parse(text) as T;
-}
-
+const { invocation, ctl, says, json } = roomctl(() => ({ url: topology.rpcs[0] ?? "", token: SECRETS.admin }));
 const rpc = () => new RpcClient(topology.rpcs[0] ?? "", SECRETS.admin);
 
 describe("roomctl", { timeout: 120_000 }, () => {
@@ -121,7 +94,10 @@ describe("roomctl", { timeout: 120_000 }, () => {
     await run({ ...invocation(["-c", `echo 'from stdin' | ${shell}`], {}), command: ["sh"] });
     await ann.next("new_message", (message) => message.message === "from stdin");
     await says(["send", ann.uid, "just you", "--direct"]);
-    await ann.next("new_message", (message) => message.to_uid === ann.uid && message.message === "just you");
+    const direct = await ann.next("new_message", ({ to_uid, message }) => to_uid === ann.uid && message === "just you");
+    expect(await says(["trace", direct.payload.message_id, "--room", direct.payload.room_id])).toMatch(
+      /\nstored at +\S+Z \(\d+ ms\), seq(.*\n)*delivered +not known of direct conversations\n/,
+    );
     await says(["send", room, "as percy", "--as", "percy"]);
     await ann.next("new_message", (message) => message.uid === "percy");
     await says(["publish", room, "table.result", '{"winner":"banker"}']);
@@ -139,16 +115,25 @@ describe("roomctl", { timeout: 120_000 }, () => {
     expect(await says(["history", room, "--limit", "1"])).toMatch(/^\d\d:\d\d:\d\d #\d+ percy: as percy\n$/);
 
     const edge = ann.welcome.edge_id;
-    const traced = await json<{ deliveries: { deliver_time: string }[] }>(["trace", message_id]);
+    const traced = await json<Traced>(["trace", message_id]);
     expect(traced).toMatchObject({
       message_id,
       by: "service:ops",
       deliveries: [{ edge_id: edge, connections: 1 }],
       event: { room_id: room },
     });
-    expect(Math.abs(Date.parse(traced.deliveries[0]?.deliver_time ?? "") - Date.now())).toBeLessThan(60_000);
+    // One process, so one clock: accepted, then stored, then delivered.
+    const times = [traced.event.sent, traced.store_time, traced.deliveries[0]?.deliver_time ?? ""].map((time) =>
+      new Date(time).toISOString(),
+    );
+    expect(times.toSorted()).toEqual(times);
     expect(await says(["trace", message_id, "--room", room])).toMatch(
-      new RegExp(`room +${room}\n(.*\n)*delivered by ${edge} +\\S+ \\(-?\\d+ ms\\), 1 connections now\n`),
+      new RegExp(
+        [
+          `room +${room}\n(.*\n)*accepted at +${times[0]}\nstored at +${times[1]} \\(\\d+ ms\\), seq ${seq} after .*\n(.*\n)*`,
+          `delivered by ${edge} +${times[2]} \\(\\d+ ms\\), 1 connection now\n`,
+        ].join(""),
+      ),
     );
     await says(["delete-message", room, seq]);
     await ann.next("message_deleted", (deleted) => deleted.deleted_seq === Number(seq));
@@ -360,7 +345,7 @@ describe("roomctl", { timeout: 120_000 }, () => {
   });
 
   it("ends with the code that says why, and never shows the token", async () => {
-    const cases: readonly (readonly [readonly string[], Options, number, string])[] = [
+    const cases: readonly (readonly [readonly string[], RoomctlOptions, number, string])[] = [
       [["stats"], { url: "http://127.0.0.1:1" }, 69, "doctor"],
       [["tail", "general"], { url: "http://127.0.0.1:1" }, 69, "doctor"],
       [["stats"], { token: "unknown-secret" }, 77, "ROOMCTL_TOKEN"],
@@ -380,7 +365,10 @@ describe("roomctl", { timeout: 120_000 }, () => {
       }),
     );
     expect(await ctl(["stats"], { token: SECRETS.reader })).toMatchObject({ code: 0 });
-    const given = await ctl(["--token", SECRETS.reader, "stats"], { token: "" });
+    const given = await ctl(["--token", SECRETS.reader, "--url", topology.rpcs[0] ?? "", "stats"], {
+      token: "",
+      url: "http://127.0.0.1:1",
+    });
     expect(given).toMatchObject({ code: 0, stderr: "" });
   });
 
