@@ -288,7 +288,7 @@ describe("the console", { timeout: 90_000 }, () => {
       for (const place of ["overview", "rooms", "clients", "edges", "audit", `rooms/${room}`]) {
         await page.evaluate(`location.hash = "#/${place}"`);
         await page.getByRole("heading", { level: 1 }).waitFor();
-        await page.locator(".loading").waitFor({ state: "detached" });
+        await eventually(`all of ${place}`, async () => (await page.locator(".loading").count()) === 0);
         const widths = "[document.documentElement.scrollWidth, document.getElementById('main').scrollWidth]";
         const [whole = 0, main = 0] = await page.evaluate<number[]>(widths);
         expect([place, whole <= (page.viewportSize()?.width ?? 0), main <= whole]).toEqual([place, true, true]);
