@@ -6,7 +6,7 @@ import { DeliverySchema } from "../gen/baccarat/v1/admin_service_pb.ts";
 import { type Event, EventSchema, PositionSchema } from "../gen/baccarat/v1/event_pb.ts";
 import { CliError } from "./exit-codes.ts";
 import { action, plain, type Session, type Shell } from "./session.ts";
-import { fields, time } from "./text.ts";
+import { count, fields, time } from "./text.ts";
 import { position } from "./values.ts";
 
 /** trace. */
@@ -36,7 +36,7 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
   const by = senderOf(event);
   const rows = deliveries.map(({ edgeId, deliverTime, connections }): [string, string] => [
     `delivered by ${edgeId}`,
-    `${deliverTime ? at(event, deliverTime) : "not known any more"}, ${connections} connection${connections === 1 ? "" : "s"} now`,
+    `${deliverTime ? at(event, deliverTime) : "not known any more"}, ${count(connections, "connection")} now`,
   ]);
   const undelivered = event.roomId.startsWith("direct:")
     ? "not known of direct conversations"

@@ -20,10 +20,10 @@ describe("roomctl with NATS", { timeout: 180_000 }, () => {
     const NATS_URL = servers.urls.join(",");
     const directory = await mkdtemp(join(tmpdir(), "baccarat-doctor-"));
     const product = await ProductProcess.start({ env: { NATS_URL, DATA_DIR: directory } });
-    const { rpc = "", ops = "" } = product.addresses;
+    const { rpc = "", ops = "", edge: page = "" } = product.addresses;
     const { ctl, says, json } = roomctl(() => ({ url: rpc, token: "" }));
     const doctor = (env: Readonly<Record<string, string>>) =>
-      ctl(["doctor", "--ops", ops], { env: { NATS_URL, ...env } });
+      ctl(["doctor", "--ops", ops, "--edge", page], { env: { NATS_URL, ...env } });
 
     const well = await doctor({});
     expect(well).toMatchObject({ code: 0, stderr: "" });

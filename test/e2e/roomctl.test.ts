@@ -48,6 +48,8 @@ describe("roomctl", { timeout: 120_000 }, () => {
     });
 
     expect(await says(["rooms", "get", room])).toMatch(/title +A room\n/);
+    const conflated = ["--overload-policy", "latest_only", "--conflation-interval", "250"];
+    expect(await says(["rooms", "update", room, ...conflated])).toMatch(/overload +latest_only, every 250 ms\n/);
     // Only what is given changes, a value that is the default included.
     expect(await json(["rooms", "update", room, "--frozen", "true"])).toMatchObject({ frozen: true, capacity: 5 });
     expect(await json(["rooms", "update", room, "--frozen", "false", "--capacity", "0"])).toMatchObject({
@@ -56,7 +58,7 @@ describe("roomctl", { timeout: 120_000 }, () => {
       title: "A room",
     });
 
-    expect(await says(["rooms", "list", room])).toMatch(new RegExp(`^ROOM .*\n${room} +0 +- +- +A room\n$`));
+    expect(await says(["rooms", "list", room])).toMatch(new RegExp(`^ROOM .*\n${room} +0 +- +latest_only +A room\n$`));
     expect(await json(["rooms", "list", room, "--limit", "1"])).toMatchObject([{ room_id: room }]);
     expect(await json(["rooms", "list", "no-such-prefix"])).toEqual([]);
 
@@ -100,7 +102,9 @@ describe("roomctl", { timeout: 120_000 }, () => {
     );
     await says(["send", room, "as percy", "--as", "percy"]);
     await ann.next("new_message", (message) => message.uid === "percy");
-    await says(["publish", room, "table.result", '{"winner":"banker"}']);
+    await says(["publish", room, "table.result", '{"winner":"banker"}', "--snapshot-key", "result"]);
+    const { snapshot } = await ann.request("join_room", { room_id: room });
+    expect(snapshot).toMatchObject([{ payload: { data: { winner: "banker" } } }]);
     await eventually("the event", () => ann.frames.find((frame) => String(frame.type) === "table.result"));
 
     const history = await json<{ message: { message: string } }[]>(["history", room]);
@@ -258,7 +262,7 @@ describe("roomctl", { timeout: 120_000 }, () => {
     expect(await says(["clients", "--user", ann.uid])).toContain(ann.welcome.client_id);
     expect(await says(["edges"])).toMatch(new RegExp(`\n${ann.welcome.edge_id} +\\d+ +serving`));
     expect(await json(["edges"])).toMatchObject([{ edge_id: ann.welcome.edge_id, draining: false }]);
-    expect(await says(["stats"])).toMatch(/edges +1\n/);
+    expect(await says(["stats"])).toMatch(/edges +1\nevents\/s +[\d.]+\n/);
     expect(await json(["notice", "back soon"])).toEqual({ message: "back soon" });
     await ann.next("notice", (notice) => notice.message === "back soon");
     expect((await ctl(["disconnect"])).code).toBe(2);
@@ -318,26 +322,30 @@ describe("roomctl", { timeout: 120_000 }, () => {
 
   it("finds out what is wrong", async () => {
     const ops = topology.ops[0] ?? "";
+    const edge = `${topology.edges[0]?.replace("http", "ws")}/ws`;
     const { ok, checks } = await json<{ ok: boolean; checks: { name: string; state: string }[] }>([
       "doctor",
       "--ops",
       ops,
+      "--edge",
+      edge,
     ]);
     expect(ok).toBe(true);
     expect(checks.map(({ name, state }) => `${name} ${state}`)).toEqual(
-      ["configuration", "RPC", "readiness", "clock", "edges"].map((name) => `${name} ok`),
+      ["configuration", "RPC", "readiness", "edge port", "clock", "edges"].map((name) => `${name} ok`),
     );
-    expect(await says(["doctor", "--ops", ops])).toMatch(/^ok {3}configuration: /);
+    expect(await says(["doctor", "--ops", ops, "--edge", edge])).toMatch(/^ok {3}configuration: /);
 
-    const bad = await ctl(["doctor", "--ops", "http://127.0.0.1:1"], {
+    const bad = await ctl(["doctor", "--ops", "http://127.0.0.1:1", "--edge", topology.rpcs[0] ?? ""], {
       env: { EDGE_HOTS: "x", NATS_URL: "" },
       url: "http://127.0.0.1:1",
     });
     expect(bad.code).toBe(1);
     expect(bad.stdout).toMatch(/FAIL configuration: EDGE_HOTS: .*EDGE_HOST/);
     expect(bad.stdout).toMatch(/FAIL RPC: .*ECONNREFUSED/);
+    expect(bad.stdout).toMatch(/FAIL edge port: .*\/ws answers 404/);
     expect(bad.stdout).toMatch(/warn readiness: .*does not answer/);
-    const noNats = await ctl(["doctor", "--ops", ops], { env: { NATS_URL: "nats://127.0.0.1:1" } });
+    const noNats = await ctl(["doctor", "--ops", ops, "--edge", edge], { env: { NATS_URL: "nats://127.0.0.1:1" } });
     expect(noNats).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(/FAIL NATS: 127\.0\.0\.1:1: .*ECONNREFUSED/),
