@@ -26,7 +26,7 @@ export function tilesOf({ measures, signal }: ViewContext): Drawn {
     draw({ stats, edges }) {
       const delay = lagOf(edges);
       connections.show(count(stats.clients), plural(stats.users, "user"));
-      rooms.show(count(stats.rooms), `with ${plural(stats.members, "member")}`);
+      rooms.show(count(stats.rooms), plural(stats.members, "member"));
       messages.show(rate(stats.eventsPerSecond), "stored, in all rooms");
       lag.show(
         delay === undefined ? "–" : milliseconds(delay.meanMs),
