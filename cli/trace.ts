@@ -27,12 +27,14 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
   if (epoch !== current) {
     throw new CliError(`the log's epoch is ${current}: what had the epoch ${epoch} was in a log that is gone`);
   }
-  const event = room === undefined ? await findAnywhere(session, epoch, seq) : await findIn(session, room, seq);
-  if (event === undefined) {
+  const found = room === undefined ? await findAnywhere(session, epoch, seq) : await findIn(session, room, seq);
+  if (found === undefined) {
     const where = room === undefined ? "in any room (direct conversations and old events need --room)" : `in ${room}`;
     throw new CliError(`there is no event ${seq} ${where}: it was deleted, or dropped by retention, or never stored`);
   }
-  const { deliveries, storeTime } = await session.admin.traceEvent({ roomId: event.roomId, seq }, session.call);
+  // The event once more, since who finds it by following the log is not told which one was before it.
+  const traced = await session.admin.traceEvent({ roomId: found.roomId, seq }, session.call);
+  const { deliveries, storeTime, event = found } = traced;
   const by = senderOf(event);
   const rows = deliveries.map(({ edgeId, deliverTime, connections }): [string, string] => [
     `delivered by ${edgeId}`,

@@ -40,9 +40,11 @@ describe("roomctl with NATS", { timeout: 180_000 }, () => {
       stdout: expect.stringMatching(/FAIL NATS streams: there is no stream OTHER_LOG\n +.*NATS_PREFIX/),
     });
 
-    const { message } = await json<{ message: { message_id: string; seq: string } }>(["send", "general", "hello"]);
+    const say = () => json<{ message: { message_id: string; seq: string } }>(["send", "general", "hello"]);
+    const { message: before } = await say();
+    const { message } = await say();
     expect(await says(["trace", message.message_id])).toMatch(
-      new RegExp(`\nstored at +\\S+Z \\(-?\\d+ ms\\), seq ${message.seq} after .*\n`),
+      new RegExp(`\nstored at +\\S+Z \\(-?\\d+ ms\\), seq ${message.seq} after ${before.seq}\n`),
     );
 
     const edge = async () => (await json<EdgeJson[]>(["edges"]))[0];
