@@ -346,6 +346,8 @@ describe("the console", { timeout: 90_000 }, () => {
     // What breaks is said, and heals by itself.
     await page.route("**/GetStats", (route) => route.abort());
     await page.getByText(/^Not updated since .* The server cannot be reached\.$/).waitFor();
+    await page.getByRole("link", { name: "Edges", exact: true }).click();
+    await page.getByText(/^Not updated since .* The server cannot be reached\.$/).waitFor();
     await page.unroute("**/GetStats");
     await page.getByText("Live, every 2 s").waitFor();
     await page.context().close();
