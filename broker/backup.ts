@@ -3,7 +3,7 @@ import type { Logger } from "../services/log.ts";
 import { copyDatabase, restoreDatabase } from "./embedded-backup.ts";
 import { bumpEpoch } from "./epoch.ts";
 import { JetStreamApi } from "./nats-api.ts";
-import { restoreStream, snapshotStream } from "./nats-backup.ts";
+import { type OnBytes, restoreStream, snapshotStream } from "./nats-backup.ts";
 import { NatsLink } from "./nats-link.ts";
 import { Requests } from "./nats-requests.ts";
 import { natsAuth, natsTls } from "./open.ts";
@@ -14,6 +14,8 @@ export interface BackupPlace {
   readonly config: Config;
   readonly directory: string;
   readonly log: Logger;
+  /** With NATS, after every chunk. Default: nobody hears. */
+  readonly onBytes?: OnBytes;
 }
 
 /** A part of a backup. */
@@ -23,6 +25,7 @@ export interface BackupPart {
   readonly messages: number | undefined;
 }
 
+const unheard: OnBytes = () => undefined;
 const OPEN_MS = 5_000;
 const FLUSH_MS = 1_000;
 
@@ -31,7 +34,7 @@ const FLUSH_MS = 1_000;
  * be in use, since its process makes backups by itself (BACKUP_DIR).
  * @throws BrokerOpenError, RoomError unavailable, ApiError, or the system's error.
  */
-export async function backUp({ config, directory, log }: BackupPlace): Promise<BackupPart[]> {
+export async function backUp({ config, directory, log, onBytes = unheard }: BackupPlace): Promise<BackupPart[]> {
   if (config.natsUrl === undefined) {
     return [{ name: await copyDatabase(config.dataDir, directory), messages: undefined }];
   }
@@ -39,7 +42,7 @@ export async function backUp({ config, directory, log }: BackupPlace): Promise<B
     const parts: BackupPart[] = [];
     // The control log first: what happened meanwhile may be in the log, but nothing the other way round.
     for (const stream of [names.controlStream, names.logStream]) {
-      parts.push({ name: stream, messages: await snapshotStream({ link, api, stream, directory }) });
+      parts.push({ name: stream, messages: await snapshotStream({ link, api, stream, directory, onBytes }) });
     }
     return parts;
   });
@@ -50,11 +53,11 @@ export async function backUp({ config, directory, log }: BackupPlace): Promise<B
  * @returns its epoch.
  * @throws BrokerOpenError, RoomError unavailable, or the system's error.
  */
-export async function restore({ config, directory, log }: BackupPlace): Promise<string> {
+export async function restore({ config, directory, log, onBytes = unheard }: BackupPlace): Promise<string> {
   if (config.natsUrl === undefined) return restoreDatabase(config.dataDir, directory);
   await withNats(config, log, async ({ api, requests }, names) => {
     for (const stream of [names.controlStream, names.logStream]) {
-      await restoreStream({ api, requests, stream, directory, replicas: config.natsReplicas });
+      await restoreStream({ api, requests, stream, directory, replicas: config.natsReplicas, onBytes });
     }
   });
   return (await bumpEpoch({ config, log })).after;

@@ -64,6 +64,12 @@ export interface Broker {
    * the beginning were deleted, or dropped since their rooms had newer ones. @throws RoomError unavailable.
    */
   logStart(): Promise<number>;
+  /**
+   * When the event at a seq was stored, in milliseconds since 1970 by the clock of what stored it: this process's, or the
+   * server's that led the log. undefined when there is no such event, or no longer. Looks into the log every time: for those
+   * who follow one event. @throws RoomError unavailable.
+   */
+  storedAt(seq: number): Promise<number | undefined>;
   /** Settles what is in flight, then closes; later calls reject with unavailable. Idempotent. */
   close(): Promise<void>;
 }

@@ -57,6 +57,11 @@ export class EventLog {
     return first - 1;
   }
 
+  /** When an event was stored; undefined when it is not, or no longer. */
+  storedAt(seq: number): number | undefined {
+    return this.#queries.time.get(seq)?.at;
+  }
+
   /** Stores an event, and wipes the one it deletes. */
   append(write: EventWrite): EventAnswer {
     const known = write.dedupeId === undefined ? undefined : this.#dedupe.find(write.dedupeId);
@@ -162,6 +167,7 @@ function prepareQueries(db: DatabaseSync) {
     end: prepare<{ seq: number }>(db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
     first: prepare<{ seq: number }>(db, "SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1"),
     lastTime: prepare<{ at: number }>(db, "SELECT at FROM events ORDER BY seq DESC LIMIT 1"),
+    time: prepare<{ at: number }>(db, "SELECT at FROM events WHERE seq = ?"),
     insert: prepare(db, "INSERT INTO events (seq, room, at, body) VALUES (?, ?, ?, ?)"),
     findRoom: prepare<{ id: number }>(db, "SELECT id FROM rooms WHERE name = ?"),
     createRoom: prepare(db, "INSERT INTO rooms (name) VALUES (?)"),

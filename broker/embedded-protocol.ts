@@ -77,6 +77,7 @@ export interface Reads {
   position: { ask: { readonly room: RoomId }; answer: RoomPosition };
   logEnd: { ask: object; answer: number };
   logStart: { ask: object; answer: number };
+  storedAt: { ask: { readonly seq: number }; answer: number | undefined };
   tail: { ask: { readonly after: number }; answer: TailRows };
   entry: { ask: { readonly key: string }; answer: ControlEntry | undefined };
   entries: { ask: object; answer: ControlEntry[] };

@@ -95,6 +95,7 @@ export class Storage {
     position: ({ room }) => this.#events.position(room),
     logEnd: () => this.#events.end,
     logStart: () => this.#events.start(),
+    storedAt: ({ seq }) => this.#events.storedAt(seq),
     tail: ({ after }) => this.#events.tail(after),
     entry: ({ key }) => this.#control.get(key),
     entries: () => this.#control.all(),

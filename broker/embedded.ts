@@ -161,6 +161,10 @@ class EmbeddedBroker implements Broker {
     return this.#thread.ask({ kind: "logStart" });
   }
 
+  storedAt(seq: number): Promise<number | undefined> {
+    return this.#thread.ask({ kind: "storedAt", seq });
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#backups?.close(), this.#thread.close()]);
     for (const tail of this.#tails) tail.end();

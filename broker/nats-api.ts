@@ -31,6 +31,8 @@ export interface StoredMessage {
   readonly subject: string;
   readonly seq: number;
   readonly data: Uint8Array;
+  /** When it was stored, in milliseconds since 1970 by the leader's clock. */
+  readonly at: number;
   /** Its header lines, empty when it has none. */
   readonly headers: string;
 }
@@ -99,6 +101,7 @@ export class JetStreamApi {
       return {
         subject: message.subject,
         seq: message.seq,
+        at: Date.parse(message.time),
         data: new Uint8Array(Buffer.from(message.data ?? "", "base64")),
         headers: Buffer.from(message.hdrs ?? "", "base64").toString("latin1"),
       };
@@ -141,6 +144,8 @@ interface EncodedMessage {
   readonly seq: number;
   readonly data?: string;
   readonly hdrs?: string;
+  /** RFC 3339, with nanoseconds. */
+  readonly time: string;
 }
 
 /** A header of a stored message; empty when it has none of that name. */

@@ -14,6 +14,9 @@ interface Snapshot {
   readonly state: { readonly messages: number; readonly bytes: number };
 }
 
+/** Hears how many bytes of a stream were written or read, and of how many. */
+export type OnBytes = (stream: string, done: number, of: number) => void;
+
 /** Names as `nats stream backup` gives them, so that either tool restores what the other made. */
 const FILES = { snapshot: "stream.tar.s2", description: "backup.json" } as const;
 const CHUNK_BYTES = 128 * 1024;
@@ -22,7 +25,8 @@ const SILENT_MS = 60_000;
 const FINISH_MS = 600_000;
 
 /**
- * Writes a stream as it is now into a directory of its name, while it is used: the server takes the snapshot.
+ * Writes a stream as it is now into a directory of its name, while it is used: the server takes the snapshot, which is packed
+ * and so may end before it has as many bytes as the stream.
  * @returns how many messages it has.
  * @throws RoomError unavailable, ApiError, or the system's error when it cannot be written, as when it is there already.
  */
@@ -31,8 +35,9 @@ export async function snapshotStream(options: {
   readonly api: JetStreamApi;
   readonly stream: string;
   readonly directory: string;
+  readonly onBytes: OnBytes;
 }): Promise<number> {
-  const { link, api, stream } = options;
+  const { link, api, stream, onBytes } = options;
   const directory = join(options.directory, stream);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = await open(join(directory, FILES.snapshot), "wx", 0o600);
@@ -41,6 +46,8 @@ export async function snapshotStream(options: {
   const silence = (): void => reject(new Error(`the snapshot of ${stream} does not come`));
   let timer = setTimeout(silence, SILENT_MS);
   const inbox = createInbox();
+  let expected = 0;
+  let received = 0;
   const stop = link.subscribe(inbox, (msg) => {
     clearTimeout(timer);
     if (msg.data.length === 0) {
@@ -52,6 +59,9 @@ export async function snapshotStream(options: {
     }
     timer = setTimeout(silence, SILENT_MS);
     const chunk = Buffer.from(msg.data);
+    received += chunk.length;
+    // Headers and indexes may make a small stream's snapshot larger than the stream.
+    onBytes(stream, Math.min(received, expected), expected);
     // The server sends on as it hears that chunks were taken: none is, before it is written.
     writing = writing.then(() => file.write(chunk)).then(() => msg.respond());
     writing.catch(reject);
@@ -59,6 +69,7 @@ export async function snapshotStream(options: {
   try {
     const request = { deliver_subject: inbox, no_consumers: true, chunk_size: CHUNK_BYTES };
     const { config, state } = await api.call<Snapshot>(`STREAM.SNAPSHOT.${stream}`, request);
+    expected = state.bytes;
     await done;
     await writing;
     await file.sync();
@@ -82,8 +93,9 @@ export async function restoreStream(options: {
   readonly stream: string;
   readonly directory: string;
   readonly replicas: number | undefined;
+  readonly onBytes: OnBytes;
 }): Promise<number> {
-  const { api, requests, stream, replicas } = options;
+  const { api, requests, stream, replicas, onBytes } = options;
   const directory = join(options.directory, stream);
   const { config, state } = JSON.parse(await readFile(join(directory, FILES.description), "utf8")) as Snapshot;
   const wanted = { ...config, ...(replicas !== undefined && { num_replicas: replicas }) };
@@ -91,10 +103,14 @@ export async function restoreStream(options: {
   const file = await open(join(directory, FILES.snapshot), "r");
   try {
     const buffer = Buffer.alloc(CHUNK_BYTES);
+    const { size } = await file.stat();
+    let sent = 0;
     for (;;) {
       const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES);
       const last = bytesRead === 0;
       const answer = await send(requests, subject, buffer.subarray(0, bytesRead), last ? FINISH_MS : SILENT_MS);
+      sent += bytesRead;
+      onBytes(stream, sent, size);
       if (last) return state.messages;
       if (answer.data.length > 0) throw new BrokerOpenError("failed", `${stream} was not restored: ${answer.string()}`);
     }

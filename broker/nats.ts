@@ -180,6 +180,11 @@ export class NatsBroker implements Broker {
     return Math.max(0, (await this.#parts.api.info(this.#parts.names.logStream)).state.first_seq - 1);
   }
 
+  async storedAt(seq: number): Promise<number | undefined> {
+    this.#refuseWhenUseless();
+    return (await this.#parts.api.message(this.#parts.names.logStream, { seq }))?.at;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

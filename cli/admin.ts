@@ -12,7 +12,7 @@ import { AuditAction, type AuditEvent, AuditEventSchema } from "../gen/baccarat/
 import { CliError, EXIT } from "./exit-codes.ts";
 import { readPages } from "./paging.ts";
 import { action, type Session, type Shell } from "./session.ts";
-import { type Column, fields, time } from "./text.ts";
+import { type Column, count, fields, time } from "./text.ts";
 import { integer } from "./values.ts";
 
 const CLIENTS: readonly Column<Client>[] = [
@@ -29,6 +29,9 @@ const EDGES: readonly Column<Edge>[] = [
   { name: "edge", value: (edge) => edge.edgeId },
   { name: "connections", value: (edge) => edge.connections },
   { name: "state", value: (edge) => (edge.draining ? "draining" : "serving") },
+  // An edge says what it does once it has run for some seconds.
+  { name: "messages/s", value: ({ traffic }) => rounded(traffic?.messagesPerSecond) },
+  { name: "lag ms", value: ({ traffic }) => rounded(traffic?.deliveryLagMs || undefined) },
   { name: "since", value: (edge) => time(edge.startTime) },
   { name: "renewed", value: (edge) => time(edge.renewTime) },
 ];
@@ -45,6 +48,10 @@ const AUDIT: readonly Column<AuditEvent>[] = [
 const ACTIONS = new Map<number, string>(
   Object.entries(AuditAction).map(([name, value]) => [value, name.toLowerCase()]),
 );
+
+function rounded(value: number | undefined): string {
+  return value === undefined ? "-" : String(Math.round(value * 10) / 10);
+}
 
 function actionName(value: number): string {
   return ACTIONS.get(value) ?? `${value}`;
@@ -117,7 +124,11 @@ export function addAdmin(program: Command, shell: Shell): void {
     .action(
       action(shell, async (session, [edgeId = ""]) => {
         const answer = await session.admin.drainEdge({ edgeId }, session.call);
-        session.show(DrainEdgeResponseSchema, answer, () => `${edgeId} is draining ${answer.connections} connections`);
+        session.show(
+          DrainEdgeResponseSchema,
+          answer,
+          () => `${edgeId} is draining ${count(answer.connections, "connection")}`,
+        );
       }),
     );
   program.command("stats").description("tell how much is going on").action(action(shell, showStats));
@@ -172,8 +183,8 @@ async function revoke(session: Session, _: readonly string[], options: Revoke): 
 async function showStats(session: Session): Promise<void> {
   const stats = await session.admin.getStats({}, session.call);
   session.show(GetStatsResponseSchema, stats, () => {
-    const { clients, users, rooms, members, edges, epoch } = stats;
-    return fields({ clients, users, rooms, members, edges, epoch });
+    const { clients, users, rooms, members, edges, eventsPerSecond, epoch } = stats;
+    return fields({ clients, users, rooms, members, edges, "events/s": rounded(eventsPerSecond), epoch });
   });
 }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { createLog } from "../services/log.ts";
 import { brokerConfig } from "./epoch.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
+import { ProgressBar } from "./progress.ts";
 import { action, type Session, type Shell } from "./session.ts";
 
 const WHERE = `
@@ -38,7 +39,8 @@ async function backUp(session: Session, [directory = ""]: readonly string[]): Pr
   // Loaded only here: no other command needs a broker.
   const broker = await import("../broker/backup.ts");
   const config = brokerConfig(session);
-  const parts = await broker.backUp({ config, directory, log: createLog({ level: "silent" }) });
+  const place = { config, directory, log: createLog({ level: "silent" }) };
+  const parts = await withBar(session, (onBytes) => broker.backUp({ ...place, onBytes }));
   const lines = parts.map(({ name, messages }) => (messages === undefined ? name : `${name}: ${messages} messages`));
   session.print(lines.join("\n"), parts);
 }
@@ -52,6 +54,21 @@ async function restore(
   const where = config.natsUrl === undefined ? `in ${config.dataDir}` : `on NATS (${config.natsPrefix})`;
   if (!yes) throw new CliError(`--yes makes a log ${where} of ${directory}`, EXIT.usage);
   const broker = await import("../broker/backup.ts");
-  const epoch = await broker.restore({ config, directory, log: createLog({ level: "silent" }) });
+  const place = { config, directory, log: createLog({ level: "silent" }) };
+  const epoch = await withBar(session, (onBytes) => broker.restore({ ...place, onBytes }));
   session.print(`there is a log ${where} again; its epoch is ${epoch}`, { epoch });
+}
+
+/** Shows how far it has come; a bar for each stream. */
+async function withBar<T>(
+  session: Session,
+  work: (onBytes: (stream: string, done: number, of: number) => void) => Promise<T>,
+): Promise<T> {
+  const bar = new ProgressBar(session);
+  const kilobytes = (bytes: number): number => Math.ceil(bytes / 1_000);
+  try {
+    return await work((stream, done, of) => bar.show(`kB of ${stream}`, kilobytes(done), kilobytes(of)));
+  } finally {
+    bar.clear();
+  }
 }

@@ -3,6 +3,7 @@ import type { Config } from "../services/config.ts";
 import { judgeNatsVersion } from "../services/nats-version.ts";
 import { type NatsReport, probeNats, type StreamReport } from "./nats-probe.ts";
 import type { Session } from "./session.ts";
+import { count } from "./text.ts";
 
 /** Something doctor looked at. */
 export interface Check {
@@ -21,13 +22,15 @@ const SKEW_MS = 10_000;
 const DATE_MS = 1_000;
 /** An edge renews its lease every 3 s and loses it after 10 s. */
 const STALE_LEASE_MS = 10_000;
+/** What an edge answers to a request for its WebSocket that asks for none. */
+const UPGRADE_REQUIRED = 426;
 
 /** Does RoomService answer, and does the token read? */
 export async function checkRpc(session: Session): Promise<Check[]> {
   const from = performance.now();
   const { clients, rooms, edges, epoch } = await session.admin.getStats({}, session.call);
   const ms = Math.round(performance.now() - from);
-  const found = `${session.url} answers in ${ms} ms: ${clients} clients, ${rooms} rooms, ${edges} edges, epoch ${epoch}`;
+  const found = `${session.url} answers in ${ms} ms: ${[count(clients, "client"), count(rooms, "room"), count(edges, "edge")].join(", ")}, epoch ${epoch}`;
   return [{ name: "RPC", state: "ok", found, advice: "" }];
 }
 
@@ -42,6 +45,23 @@ export async function checkOps(session: Session, ops: string): Promise<Check[]> 
   const { reasons = [] } = (await response.json().catch(() => ({}))) as { reasons?: readonly string[] };
   const found = `${ops} is not ready: ${reasons.join("; ") || response.statusText}`;
   return [{ name: "readiness", state: "failure", found, advice: "the process's log says more" }];
+}
+
+/** Does what listens where clients connect take WebSockets? */
+export async function checkPort(session: Session, edge: string): Promise<Check[]> {
+  const name = "edge port";
+  const response = await ask(session, `${edge}/ws`);
+  if (response instanceof Error) {
+    const advice =
+      "--edge says where clients connect; an edge listens on EDGE_HOST:EDGE_PORT, of the same machine only by default";
+    return [{ name, state: "warning", found: `${edge} does not answer: ${response.message}`, advice }];
+  }
+  if (response.status === UPGRADE_REQUIRED) {
+    return [{ name, state: "ok", found: `${edge}/ws takes WebSockets`, advice: "" }];
+  }
+  const found = `${edge}/ws answers ${response.status}, not that it takes WebSockets`;
+  const advice = "something else listens there, or a proxy on the way does not let WebSockets through";
+  return [{ name, state: "failure", found, advice }];
 }
 
 /** Do this clock and the server's agree? */
@@ -74,7 +94,7 @@ export async function checkEdges(session: Session): Promise<Check[]> {
   }
   return edges.map(({ edgeId, connections, draining, renewTime }): Check => {
     const age = renewTime === undefined ? 0 : Date.now() - timestampMs(renewTime);
-    const found = `edge ${edgeId} holds ${connections} connections`;
+    const found = `edge ${edgeId} holds ${count(connections, "connection")}`;
     if (Math.abs(age) > STALE_LEASE_MS) {
       const seconds = Math.round(age / 1_000);
       const advice = "its clock is wrong, or it cannot reach the broker: its log says which";

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { type Command, Option } from "commander";
 import { type Config, parseConfig, ROLES, type Role } from "../services/config.ts";
-import { type Check, checkClock, checkEdges, checkNats, checkOps, checkRpc } from "./doctor-checks.ts";
+import { type Check, checkClock, checkEdges, checkNats, checkOps, checkPort, checkRpc } from "./doctor-checks.ts";
 import { CliError, describeFailure } from "./exit-codes.ts";
 import { action, type Session, type Shell } from "./session.ts";
 import { printable } from "./text.ts";
@@ -9,6 +9,7 @@ import { httpUrl } from "./values.ts";
 
 interface DoctorOptions {
   readonly ops: string;
+  readonly edge: string;
   readonly role: Role;
 }
 
@@ -18,16 +19,22 @@ const MARKS = { ok: ["green", "ok  "], warning: ["yellow", "warn"], failure: ["r
 export function addDoctor(program: Command, shell: Shell): void {
   program
     .command("doctor")
-    .description("look for what is wrong and say what to do: configuration, RPC, readiness, clocks, edges, NATS")
+    .description("look for what is wrong and say what to do: configuration, ports, readiness, clocks, edges, NATS")
     .addOption(
       new Option("--ops <url>", "operations' port of a process").argParser(httpUrl).default("http://127.0.0.1:9090"),
     )
+    .addOption(new Option("--edge <url>", "where clients connect").argParser(edgeUrl).default("http://127.0.0.1:3000"))
     .addOption(new Option("--role <role>", "whose configuration the environment is").choices([...ROLES]).default("all"))
     .addHelpText(
       "after",
       "\nThe configuration checked is that of the environment doctor runs in. NATS is looked at when NATS_URL is set.",
     )
     .action(action(shell, doctor));
+}
+
+/** Of a page or of a WebSocket, since both are the address of an edge. */
+function edgeUrl(text: string): string {
+  return httpUrl(text.replace(/^ws/, "http").replace(/\/ws\/?$/, ""));
 }
 
 async function doctor(session: Session, _: readonly string[], options: DoctorOptions): Promise<void> {
@@ -51,10 +58,11 @@ async function doctor(session: Session, _: readonly string[], options: DoctorOpt
 }
 
 /** Every look, in the order in which to read them; what fails in an unknown way is a finding, too. */
-function looks(session: Session, { ops }: DoctorOptions, config: Config | undefined): (() => Promise<Check[]>)[] {
+function looks(session: Session, { ops, edge }: DoctorOptions, config: Config | undefined): (() => Promise<Check[]>)[] {
   const named: [string, () => Promise<Check[]>][] = [
     ["RPC", () => checkRpc(session)],
     ["readiness", () => checkOps(session, ops)],
+    ["edge port", () => checkPort(session, edge)],
     ["clock", () => checkClock(session, ops)],
     ["edges", () => checkEdges(session)],
     ["NATS", async () => (config?.natsUrl === undefined ? [] : await checkNats(session, config, config.natsUrl))],

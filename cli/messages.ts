@@ -35,6 +35,7 @@ export function addMessages(program: Command, shell: Shell): void {
     .argument("<room>", "room id")
     .argument("<type>", "frame type; has a dot")
     .argument("[data]", "any JSON", json)
+    .option("--snapshot-key <key>", "keep it as the room's state until the next of this key; null data clears the key")
     .option("--key <key>", "retries with the same key within 120 s are stored once")
     .action(action(shell, publish));
   program
@@ -100,10 +101,15 @@ async function send(
   );
 }
 
-async function publish(session: Session, args: readonly unknown[], { key }: { key?: string }): Promise<void> {
+interface PublishOptions {
+  readonly key?: string;
+  readonly snapshotKey?: string;
+}
+
+async function publish(session: Session, args: readonly unknown[], options: PublishOptions): Promise<void> {
   const [roomId, type, data = null] = args as [string, string, JsonValue?];
-  const idempotencyKey = key ?? crypto.randomUUID();
-  const request = { roomId, type, data: fromJson(ValueSchema, data), idempotencyKey };
+  const { key: idempotencyKey = crypto.randomUUID(), snapshotKey = "" } = options;
+  const request = { roomId, type, data: fromJson(ValueSchema, data), idempotencyKey, snapshotKey };
   const answer = await session.rooms.publishEvent(request, session.call);
   const stored = answer.duplicate ? " (stored before)" : "";
   session.show(PublishEventResponseSchema, answer, () => `#${answer.event?.seq}${stored}`);

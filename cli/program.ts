@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, Option } from "commander";
 import { addAdmin } from "./admin.ts";
 import { addBackup } from "./backup.ts";
@@ -15,6 +17,11 @@ import { addTrace } from "./trace.ts";
 import { httpUrl, integer } from "./values.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:8080";
+
+function version(): string {
+  const text = readFileSync(join(import.meta.dirname, "../package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
 
 /** As everywhere, an empty variable counts as unset. */
 function rpcUrl(text: string): string {
@@ -74,6 +81,7 @@ Colours are used on terminals only, and never with NO_COLOR. roomctl <command> -
 export function createProgram(shell: Shell): Command {
   const program = new Command("roomctl")
     .description("Administers rooms, their members and their messages, over RoomService.")
+    .version(version(), "--version", "print the version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void shell.stdout.write(text),

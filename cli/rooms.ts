@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Command } from "commander";
-import { type Room, RoomSchema } from "../gen/baccarat/v1/room_pb.ts";
+import { type Command, InvalidArgumentError } from "commander";
+import { OverloadPolicy, type Room, RoomSchema } from "../gen/baccarat/v1/room_pb.ts";
 import { readPages } from "./paging.ts";
 import { action, type Session, type Shell } from "./session.ts";
 import { type Column, fields, time } from "./text.ts";
@@ -13,7 +13,16 @@ interface Settings {
   readonly slowMode?: number;
   readonly frozen?: boolean;
   readonly metadata?: Readonly<Record<string, string>>;
+  readonly overloadPolicy?: OverloadPolicy;
+  readonly conflationInterval?: number;
 }
+
+/** Policies by their names in lower case, such as `latest_only`. */
+const POLICIES: ReadonlyMap<string, OverloadPolicy> = new Map(
+  Object.entries(OverloadPolicy).flatMap(([name, value]) =>
+    typeof value === "number" && value !== OverloadPolicy.UNSPECIFIED ? [[name.toLowerCase(), value]] : [],
+  ),
+);
 
 const COLUMNS: readonly Column<Room>[] = [
   { name: "room", value: (room) => room.roomId },
@@ -29,7 +38,7 @@ export function addRooms(program: Command, shell: Shell): void {
   rooms
     .command("list")
     .description("list rooms that have settings or members")
-    .argument("[prefix]", "only rooms whose ids begin with this", "")
+    .argument("[prefix]", "only rooms whose ids begin with this")
     .option("--limit <n>", "most rooms to list", integer(1, 1_000_000), 1_000)
     .action(action(shell, listRooms));
   rooms
@@ -79,7 +88,17 @@ function withSettings(command: Command): Command {
     .option("--private <true|false>", "joinable only by invitation, by role, or by a token that names it", truth)
     .option("--slow-mode <ms>", "least time between two messages of one member; 0 is off", integer(0, 3_600_000))
     .option("--frozen <true|false>", "only moderators and services may publish", truth)
-    .option("--metadata <key=value>", "the owner's own data; may be repeated, replaces all", pairs);
+    .option("--metadata <key=value>", "the owner's own data; may be repeated, replaces all", pairs)
+    .option(
+      "--overload-policy <policy>",
+      "when there is more than members can take: queue gives all and closes who is too slow, drop_ephemeral leaves out typing and presence, latest_only gives the latest of each snapshot key",
+      policy,
+    )
+    .option(
+      "--conflation-interval <ms>",
+      "with latest_only: least time between two events of a snapshot key; 0 is 1000",
+      integer(0, 10_000),
+    );
 }
 
 async function listRooms(
@@ -96,9 +115,15 @@ async function listRooms(
 }
 
 /** Only what was given: exactly that is changed. */
-function settingsOf({ slowMode, metadata, ...rest }: Settings): Omit<MessageInitShape<typeof RoomSchema>, "$typeName"> {
+function settingsOf({
+  slowMode,
+  conflationInterval,
+  metadata,
+  ...rest
+}: Settings): Omit<MessageInitShape<typeof RoomSchema>, "$typeName"> {
   return {
     ...rest,
+    ...(conflationInterval !== undefined && { conflationIntervalMs: conflationInterval }),
     ...(slowMode !== undefined && { slowModeMs: slowMode }),
     ...(metadata !== undefined && { metadata: { ...metadata } }),
   };
@@ -115,6 +140,7 @@ function showRoom(session: Session, room: Room | undefined): void {
       private: room.private,
       "slow mode": room.slowModeMs === 0 ? "off" : `${room.slowModeMs} ms`,
       frozen: room.frozen,
+      overload: policyOf(room),
       created: time(room.createTime),
       changed: time(room.updateTime),
       ...Object.fromEntries(Object.entries(room.metadata).map(([key, value]) => [`metadata ${key}`, value])),
@@ -124,5 +150,21 @@ function showRoom(session: Session, room: Room | undefined): void {
 
 function flags(room: Room): string {
   const set = [room.private && "private", room.frozen && "frozen", room.slowModeMs > 0 && "slow"];
-  return set.filter((flag) => flag !== false).join(",") || "-";
+  const conflates = room.overloadPolicy > OverloadPolicy.QUEUE && nameOf(room.overloadPolicy);
+  return [...set, conflates].filter((flag) => flag !== false).join(",") || "-";
+}
+
+function policyOf({ overloadPolicy, conflationIntervalMs }: Room): string {
+  const name = nameOf(overloadPolicy);
+  return overloadPolicy === OverloadPolicy.LATEST_ONLY ? `${name}, every ${conflationIntervalMs} ms` : name;
+}
+
+function nameOf(value: OverloadPolicy): string {
+  return [...POLICIES].find(([, policy]) => policy === value)?.[0] ?? `policy ${value}`;
+}
+
+function policy(text: string): OverloadPolicy {
+  const value = POLICIES.get(text);
+  if (value === undefined) throw new InvalidArgumentError(`It must be ${[...POLICIES.keys()].join(", ")}.`);
+  return value;
 }

@@ -43,6 +43,11 @@ export function fields(values: Readonly<Record<string, string | number | bigint 
     .join("\n");
 }
 
+/** How many of something, such as `1 edge` or `2 edges`. */
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
 /** A time as RFC 3339 in UTC, or a dash. */
 export function time(timestamp: Timestamp | undefined): string {
   return timestamp === undefined ? "-" : timestampDate(timestamp).toISOString();

@@ -6,14 +6,16 @@ import { DeliverySchema } from "../gen/baccarat/v1/admin_service_pb.ts";
 import { type Event, EventSchema, PositionSchema } from "../gen/baccarat/v1/event_pb.ts";
 import { CliError } from "./exit-codes.ts";
 import { action, plain, type Session, type Shell } from "./session.ts";
-import { fields, time } from "./text.ts";
+import { count, fields, time } from "./text.ts";
 import { position } from "./values.ts";
 
 /** trace. */
 export function addTrace(program: Command, shell: Shell): void {
   program
     .command("trace")
-    .description("follow a stored event by its message id: where, when, by whom, and when each edge delivered it")
+    .description(
+      "follow an event by its message id: by whom, when it was accepted and stored, when each edge delivered it",
+    )
     .argument("<message-id>", "<epoch>-<seq>", position)
     .option("--room <room>", "where to look; needed for direct conversations, and faster for old messages")
     .action(action(shell, trace));
@@ -25,17 +27,22 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
   if (epoch !== current) {
     throw new CliError(`the log's epoch is ${current}: what had the epoch ${epoch} was in a log that is gone`);
   }
-  const event = room === undefined ? await findAnywhere(session, epoch, seq) : await findIn(session, room, seq);
-  if (event === undefined) {
+  const found = room === undefined ? await findAnywhere(session, epoch, seq) : await findIn(session, room, seq);
+  if (found === undefined) {
     const where = room === undefined ? "in any room (direct conversations and old events need --room)" : `in ${room}`;
     throw new CliError(`there is no event ${seq} ${where}: it was deleted, or dropped by retention, or never stored`);
   }
-  const { deliveries } = await session.admin.traceEvent({ roomId: event.roomId, seq }, session.call);
+  // The event once more, since who finds it by following the log is not told which one was before it.
+  const traced = await session.admin.traceEvent({ roomId: found.roomId, seq }, session.call);
+  const { deliveries, storeTime, event = found } = traced;
   const by = senderOf(event);
   const rows = deliveries.map(({ edgeId, deliverTime, connections }): [string, string] => [
     `delivered by ${edgeId}`,
-    `${deliverTime ? `${time(deliverTime)}${after(event, deliverTime)}` : "not known any more"}, ${connections} connections now`,
+    `${deliverTime ? at(event, deliverTime) : "not known any more"}, ${count(connections, "connection")} now`,
   ]);
+  const undelivered = event.roomId.startsWith("direct:")
+    ? "not known of direct conversations"
+    : "no edge says that it serves the room";
   session.print(
     fields({
       "message id": `${epoch}-${seq}`,
@@ -43,22 +50,23 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
       kind: event.body.case === "customEvent" ? event.body.value.type : (event.body.case ?? "unknown"),
       by,
       "accepted at": time(event.sent),
-      "stored at": `seq ${seq}, after ${event.prevSeq || "what is not known"}`,
+      "stored at": `${storeTime ? at(event, storeTime) : "not known"}, seq ${seq} after ${event.prevSeq || "none that is known"}`,
       "trace context": event.trace?.traceparent || "none",
-      ...(rows.length > 0 ? Object.fromEntries(rows) : { delivered: "no edge serves the room now" }),
+      ...(rows.length > 0 ? Object.fromEntries(rows) : { delivered: undelivered }),
     }),
     {
       message_id: `${epoch}-${seq}`,
       by,
+      ...(storeTime && { store_time: time(storeTime) }),
       deliveries: deliveries.map((delivery) => plain(DeliverySchema, delivery)),
       event: plain(EventSchema, event),
     },
   );
 }
 
-/** How long after it was accepted, by two clocks that may differ. */
-function after({ sent }: Event, delivered: Timestamp): string {
-  return sent === undefined ? "" : ` (${timestampMs(delivered) - timestampMs(sent)} ms)`;
+/** A time, and how long after the event was accepted that is, by two clocks that may differ. */
+function at({ sent }: Event, then: Timestamp): string {
+  return sent === undefined ? time(then) : `${time(then)} (${timestampMs(then) - timestampMs(sent)} ms)`;
 }
 
 /** The log's first event after the one before: the event itself, or another if it is gone. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Broker } from "../../broker/broker.ts";
 import {
   type Delivery,
@@ -36,16 +37,23 @@ export class Deliveries {
     this.#history = options.history;
   }
 
-  /** An event and where it was delivered. @throws RoomError room_not_found, invalid_argument, unavailable. */
+  /** An event, when it was stored and where it was delivered. @throws RoomError room_not_found, invalid_argument, unavailable. */
   async trace(room: RoomId, seq: number): Promise<TraceEventResponse> {
     this.#rooms.access(room);
     const stored = await this.#history.find(room, seq);
     if (stored === undefined) {
       throw new RoomError("invalid_argument", "there is no such event, or no longer", { metadata: { field: "seq" } });
     }
-    // Edges hear all conversations by one subscription, which carries no signals.
-    const deliveries = directUsers(room) ? [] : await this.#ask(room, seq);
-    return create(TraceEventResponseSchema, { event: toFullEvent(stored, this.#broker.epoch), deliveries });
+    const [storedAt, deliveries] = await Promise.all([
+      this.#broker.storedAt(seq),
+      // Edges hear all conversations by one subscription, which carries no signals.
+      directUsers(room) ? [] : this.#ask(room, seq),
+    ]);
+    return create(TraceEventResponseSchema, {
+      event: toFullEvent(stored, this.#broker.epoch),
+      deliveries,
+      ...(storedAt !== undefined && { storeTime: timestampFromMs(storedAt) }),
+    });
   }
 
   async #ask(room: RoomId, seq: number): Promise<Delivery[]> {

@@ -2,7 +2,7 @@ import { equals, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/baccarat/v1/event_pb.ts";
 import { type Engine, useStorage } from "./engine.ts";
-import { customEvent, message, room, say, sayMany, seqsOf, textsOf } from "./events.ts";
+import { customEvent, deletion, message, room, say, sayMany, seqsOf, textsOf } from "./events.ts";
 
 const LOBBY = room("lobby");
 const TABLE = room("table:7@vip");
@@ -124,6 +124,24 @@ export function historyContract(engine: Engine): void {
         expect(position.floor).toBe(0);
         expect(end).toBeGreaterThanOrEqual(seq);
       }
+    });
+
+    it("knows when each event was stored, as long as it is", async () => {
+      const broker = await storage.open();
+      const times: number[] = [Date.now()];
+      const seqs: number[] = [];
+      for (const id of [LOBBY, DIRECT, LOBBY]) {
+        const { seq } = await say(broker, id, "hello");
+        times.push((await broker.storedAt(seq)) ?? 0);
+        seqs.push(seq);
+      }
+      times.push(Date.now());
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+      const [first = 0, , last = 0] = seqs;
+      await broker.publish(LOBBY, deletion(LOBBY, first));
+      expect(await broker.storedAt(first)).toBeUndefined();
+      expect(await broker.storedAt(last + 1_000)).toBeUndefined();
+      expect(await broker.storedAt(last)).toBe(times.at(-2));
     });
 
     it("names a position up to which everything of the room was readable", async () => {

@@ -90,6 +90,7 @@ export function lifecycleContract(engine: Engine): void {
         position: () => broker.position(LOBBY),
         logEnd: () => broker.logEnd(),
         logStart: () => broker.logStart(),
+        storedAt: () => broker.storedAt(1),
         put: () => broker.control.put("a", new Uint8Array([1])),
         create: () => broker.control.create("a", new Uint8Array([1])),
         delete: () => broker.control.delete("a"),

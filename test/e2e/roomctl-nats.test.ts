@@ -5,10 +5,8 @@ import { describe, expect, it } from "vitest";
 import { getNatsServer } from "../../scripts/get-nats-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { NatsServers } from "../support/nats-server.ts";
-import { ProductProcess, ROOT } from "../support/process.ts";
-import { run } from "../support/run.ts";
-
-const ROOMCTL = [process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, "bin/roomctl.js")] as const;
+import { ProductProcess } from "../support/process.ts";
+import { roomctl } from "../support/roomctl.ts";
 
 interface EdgeJson {
   readonly edge_id: string;
@@ -22,9 +20,10 @@ describe("roomctl with NATS", { timeout: 180_000 }, () => {
     const NATS_URL = servers.urls.join(",");
     const directory = await mkdtemp(join(tmpdir(), "baccarat-doctor-"));
     const product = await ProductProcess.start({ env: { NATS_URL, DATA_DIR: directory } });
-    const { rpc = "", ops = "" } = product.addresses;
+    const { rpc = "", ops = "", edge: page = "" } = product.addresses;
+    const { ctl, says, json } = roomctl(() => ({ url: rpc, token: "" }));
     const doctor = (env: Readonly<Record<string, string>>) =>
-      run({ command: ROOMCTL, args: ["--url", rpc, "doctor", "--ops", ops], env: { NATS_URL, ...env } });
+      ctl(["doctor", "--ops", ops, "--edge", page], { env: { NATS_URL, ...env } });
 
     const well = await doctor({});
     expect(well).toMatchObject({ code: 0, stderr: "" });
@@ -41,10 +40,16 @@ describe("roomctl with NATS", { timeout: 180_000 }, () => {
       stdout: expect.stringMatching(/FAIL NATS streams: there is no stream OTHER_LOG\n +.*NATS_PREFIX/),
     });
 
-    const roomctl = (...args: readonly string[]) => run({ command: ROOMCTL, args: ["--url", rpc, "--json", ...args] });
-    const edge = async () => (JSON.parse((await roomctl("edges")).stdout) as EdgeJson[])[0];
+    const say = () => json<{ message: { message_id: string; seq: string } }>(["send", "general", "hello"]);
+    const { message: before } = await say();
+    const { message } = await say();
+    expect(await says(["trace", message.message_id])).toMatch(
+      new RegExp(`\nstored at +\\S+Z \\(-?\\d+ ms\\), seq ${message.seq} after ${before.seq}\n`),
+    );
+
+    const edge = async () => (await json<EdgeJson[]>(["edges"]))[0];
     const { edge_id = "" } = (await edge()) ?? {};
-    expect(await roomctl("drain", edge_id)).toMatchObject({ code: 0, stdout: '{"connections":0}\n' });
+    expect(await ctl(["--json", "drain", edge_id])).toMatchObject({ code: 0, stdout: '{"connections":0}\n' });
     await eventually("the edge to say that it drains", async () => (await edge())?.draining === true);
     expect((await doctor({})).stdout).toMatch(new RegExp(`warn edges: edge ${edge_id} .*draining\n +restart it`));
     await product.stop();

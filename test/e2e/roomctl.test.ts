@@ -1,55 +1,28 @@
-import { join } from "node:path";
 import { jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Crowd, newRoom } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
-import { ProductProcess, ROOT } from "../support/process.ts";
+import { ProductProcess } from "../support/process.ts";
+import { ROOMCTL, type RoomctlOptions, roomctl } from "../support/roomctl.ts";
 import { RpcClient } from "../support/rpc.ts";
-import { type Ran, run } from "../support/run.ts";
+import { run } from "../support/run.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { NO_TRAFFIC_LIMITS, singleProcess } from "../support/topology.ts";
 
 const SECRETS = { admin: "admin-secret-of-the-test", reader: "reader-secret-of-the-test" };
 const TOKENS = `ops:admin:${SECRETS.admin},desk:read:${SECRETS.reader}`;
-const ROOMCTL = [process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, "bin/roomctl.js")] as const;
 const topology = singleProcess({ ...NO_TRAFFIC_LIMITS, RPC_TOKENS: TOKENS });
 beforeAll(() => topology.start());
 afterAll(() => topology.stop());
 
-interface Options {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly url?: string;
-  readonly token?: string;
+/** What is read of `--json trace`. */
+interface Traced {
+  readonly store_time: string;
+  readonly deliveries: readonly { readonly deliver_time: string }[];
+  readonly event: { readonly sent: string };
 }
 
-/** How a run is started: in an environment where colours would be seen if a pipe got any. */
-function invocation(args: readonly string[], { env = {}, url, token = SECRETS.admin }: Options) {
-  return {
-    command: ROOMCTL,
-    args,
-    env: { ROOMCTL_URL: url ?? topology.rpcs[0] ?? "", ROOMCTL_TOKEN: token, TERM: "xterm-256color", ...env },
-  };
-}
-
-/** Runs roomctl to its end, whatever that is. */
-function ctl(args: readonly string[], options: Options = {}): Promise<Ran> {
-  return run(invocation(args, options));
-}
-
-/** What roomctl prints for people. */
-async function says(args: readonly string[], options: Options = {}): Promise<string> {
-  const { code, stdout, stderr } = await ctl(args, options);
-  if (code !== 0) throw new Error(`roomctl ${args.join(" ")} ended with ${code}: ${stderr}`);
-  return stdout;
-}
-
-/** What roomctl prints for programs: one line of JSON and nothing else. */
-async function json<T>(args: readonly string[], options: Options = {}): Promise<T> {
-  const text = await says(["--json", ...args], options);
-  expect(text.trim().split("\n")).toHaveLength(1);
-  return JSON.parse(text) as T;
-}
-
+const { invocation, ctl, says, json } = roomctl(() => ({ url: topology.rpcs[0] ?? "", token: SECRETS.admin }));
 const rpc = () => new RpcClient(topology.rpcs[0] ?? "", SECRETS.admin);
 
 describe("roomctl", { timeout: 120_000 }, () => {
@@ -75,6 +48,8 @@ describe("roomctl", { timeout: 120_000 }, () => {
     });
 
     expect(await says(["rooms", "get", room])).toMatch(/title +A room\n/);
+    const conflated = ["--overload-policy", "latest_only", "--conflation-interval", "250"];
+    expect(await says(["rooms", "update", room, ...conflated])).toMatch(/overload +latest_only, every 250 ms\n/);
     // Only what is given changes, a value that is the default included.
     expect(await json(["rooms", "update", room, "--frozen", "true"])).toMatchObject({ frozen: true, capacity: 5 });
     expect(await json(["rooms", "update", room, "--frozen", "false", "--capacity", "0"])).toMatchObject({
@@ -83,7 +58,7 @@ describe("roomctl", { timeout: 120_000 }, () => {
       title: "A room",
     });
 
-    expect(await says(["rooms", "list", room])).toMatch(new RegExp(`^ROOM .*\n${room} +0 +- +- +A room\n$`));
+    expect(await says(["rooms", "list", room])).toMatch(new RegExp(`^ROOM .*\n${room} +0 +- +latest_only +A room\n$`));
     expect(await json(["rooms", "list", room, "--limit", "1"])).toMatchObject([{ room_id: room }]);
     expect(await json(["rooms", "list", "no-such-prefix"])).toEqual([]);
 
@@ -121,10 +96,15 @@ describe("roomctl", { timeout: 120_000 }, () => {
     await run({ ...invocation(["-c", `echo 'from stdin' | ${shell}`], {}), command: ["sh"] });
     await ann.next("new_message", (message) => message.message === "from stdin");
     await says(["send", ann.uid, "just you", "--direct"]);
-    await ann.next("new_message", (message) => message.to_uid === ann.uid && message.message === "just you");
+    const direct = await ann.next("new_message", ({ to_uid, message }) => to_uid === ann.uid && message === "just you");
+    expect(await says(["trace", direct.payload.message_id, "--room", direct.payload.room_id])).toMatch(
+      /\nstored at +\S+Z \(\d+ ms\), seq(.*\n)*delivered +not known of direct conversations\n/,
+    );
     await says(["send", room, "as percy", "--as", "percy"]);
     await ann.next("new_message", (message) => message.uid === "percy");
-    await says(["publish", room, "table.result", '{"winner":"banker"}']);
+    await says(["publish", room, "table.result", '{"winner":"banker"}', "--snapshot-key", "result"]);
+    const { snapshot } = await ann.request("join_room", { room_id: room });
+    expect(snapshot).toMatchObject([{ payload: { data: { winner: "banker" } } }]);
     await eventually("the event", () => ann.frames.find((frame) => String(frame.type) === "table.result"));
 
     const history = await json<{ message: { message: string } }[]>(["history", room]);
@@ -139,16 +119,25 @@ describe("roomctl", { timeout: 120_000 }, () => {
     expect(await says(["history", room, "--limit", "1"])).toMatch(/^\d\d:\d\d:\d\d #\d+ percy: as percy\n$/);
 
     const edge = ann.welcome.edge_id;
-    const traced = await json<{ deliveries: { deliver_time: string }[] }>(["trace", message_id]);
+    const traced = await json<Traced>(["trace", message_id]);
     expect(traced).toMatchObject({
       message_id,
       by: "service:ops",
       deliveries: [{ edge_id: edge, connections: 1 }],
       event: { room_id: room },
     });
-    expect(Math.abs(Date.parse(traced.deliveries[0]?.deliver_time ?? "") - Date.now())).toBeLessThan(60_000);
+    // One process, so one clock: accepted, then stored, then delivered.
+    const times = [traced.event.sent, traced.store_time, traced.deliveries[0]?.deliver_time ?? ""].map((time) =>
+      new Date(time).toISOString(),
+    );
+    expect(times.toSorted()).toEqual(times);
     expect(await says(["trace", message_id, "--room", room])).toMatch(
-      new RegExp(`room +${room}\n(.*\n)*delivered by ${edge} +\\S+ \\(-?\\d+ ms\\), 1 connections now\n`),
+      new RegExp(
+        [
+          `room +${room}\n(.*\n)*accepted at +${times[0]}\nstored at +${times[1]} \\(\\d+ ms\\), seq ${seq} after .*\n(.*\n)*`,
+          `delivered by ${edge} +${times[2]} \\(\\d+ ms\\), 1 connection now\n`,
+        ].join(""),
+      ),
     );
     await says(["delete-message", room, seq]);
     await ann.next("message_deleted", (deleted) => deleted.deleted_seq === Number(seq));
@@ -273,7 +262,7 @@ describe("roomctl", { timeout: 120_000 }, () => {
     expect(await says(["clients", "--user", ann.uid])).toContain(ann.welcome.client_id);
     expect(await says(["edges"])).toMatch(new RegExp(`\n${ann.welcome.edge_id} +\\d+ +serving`));
     expect(await json(["edges"])).toMatchObject([{ edge_id: ann.welcome.edge_id, draining: false }]);
-    expect(await says(["stats"])).toMatch(/edges +1\n/);
+    expect(await says(["stats"])).toMatch(/edges +1\nevents\/s +[\d.]+\n/);
     expect(await json(["notice", "back soon"])).toEqual({ message: "back soon" });
     await ann.next("notice", (notice) => notice.message === "back soon");
     expect((await ctl(["disconnect"])).code).toBe(2);
@@ -333,26 +322,30 @@ describe("roomctl", { timeout: 120_000 }, () => {
 
   it("finds out what is wrong", async () => {
     const ops = topology.ops[0] ?? "";
+    const edge = `${topology.edges[0]?.replace("http", "ws")}/ws`;
     const { ok, checks } = await json<{ ok: boolean; checks: { name: string; state: string }[] }>([
       "doctor",
       "--ops",
       ops,
+      "--edge",
+      edge,
     ]);
     expect(ok).toBe(true);
     expect(checks.map(({ name, state }) => `${name} ${state}`)).toEqual(
-      ["configuration", "RPC", "readiness", "clock", "edges"].map((name) => `${name} ok`),
+      ["configuration", "RPC", "readiness", "edge port", "clock", "edges"].map((name) => `${name} ok`),
     );
-    expect(await says(["doctor", "--ops", ops])).toMatch(/^ok {3}configuration: /);
+    expect(await says(["doctor", "--ops", ops, "--edge", edge])).toMatch(/^ok {3}configuration: /);
 
-    const bad = await ctl(["doctor", "--ops", "http://127.0.0.1:1"], {
+    const bad = await ctl(["doctor", "--ops", "http://127.0.0.1:1", "--edge", topology.rpcs[0] ?? ""], {
       env: { EDGE_HOTS: "x", NATS_URL: "" },
       url: "http://127.0.0.1:1",
     });
     expect(bad.code).toBe(1);
     expect(bad.stdout).toMatch(/FAIL configuration: EDGE_HOTS: .*EDGE_HOST/);
     expect(bad.stdout).toMatch(/FAIL RPC: .*ECONNREFUSED/);
+    expect(bad.stdout).toMatch(/FAIL edge port: .*\/ws answers 404/);
     expect(bad.stdout).toMatch(/warn readiness: .*does not answer/);
-    const noNats = await ctl(["doctor", "--ops", ops], { env: { NATS_URL: "nats://127.0.0.1:1" } });
+    const noNats = await ctl(["doctor", "--ops", ops, "--edge", edge], { env: { NATS_URL: "nats://127.0.0.1:1" } });
     expect(noNats).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(/FAIL NATS: 127\.0\.0\.1:1: .*ECONNREFUSED/),
@@ -360,7 +353,7 @@ describe("roomctl", { timeout: 120_000 }, () => {
   });
 
   it("ends with the code that says why, and never shows the token", async () => {
-    const cases: readonly (readonly [readonly string[], Options, number, string])[] = [
+    const cases: readonly (readonly [readonly string[], RoomctlOptions, number, string])[] = [
       [["stats"], { url: "http://127.0.0.1:1" }, 69, "doctor"],
       [["tail", "general"], { url: "http://127.0.0.1:1" }, 69, "doctor"],
       [["stats"], { token: "unknown-secret" }, 77, "ROOMCTL_TOKEN"],
@@ -380,7 +373,10 @@ describe("roomctl", { timeout: 120_000 }, () => {
       }),
     );
     expect(await ctl(["stats"], { token: SECRETS.reader })).toMatchObject({ code: 0 });
-    const given = await ctl(["--token", SECRETS.reader, "stats"], { token: "" });
+    const given = await ctl(["--token", SECRETS.reader, "--url", topology.rpcs[0] ?? "", "stats"], {
+      token: "",
+      url: "http://127.0.0.1:1",
+    });
     expect(given).toMatchObject({ code: 0, stderr: "" });
   });
 

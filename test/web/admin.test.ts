@@ -9,6 +9,7 @@ import { ROOT } from "../support/process.ts";
 import { RpcClient } from "../support/rpc.ts";
 import { singleProcess } from "../support/topology.ts";
 import { startRoom } from "../unit/services/rpc/room-fixture.ts";
+import { dialogTests } from "./admin-dialogs.ts";
 import { audit, focused, Talker, tabTo } from "./operator.ts";
 import { PHONE } from "./visitor.ts";
 
@@ -240,6 +241,8 @@ describe("the console", { timeout: 90_000 }, () => {
     await leave(page);
   });
 
+  dialogTests({ rpc, guest, open, leave });
+
   it.concurrent("says which scope a token lacks, and shows all the same", async () => {
     const room = newRoom("viewer");
     await rpc().call("RoomService/CreateRoom", { room: { room_id: room } });
@@ -260,7 +263,7 @@ describe("the console", { timeout: 90_000 }, () => {
   ] as const satisfies readonly (readonly [string, BrowserContextOptions, readonly string[]])[])(
     "has nothing that axe finds, light or dark, %s",
     async (_, options, places) => {
-      const room = newRoom("axe");
+      const room = `${newRoom("axe")}-${"x".repeat(30)}`;
       const ann = await guest("Ann", room);
       await ann.say(room, "hello");
       await rpc().call("RoomService/BanMember", { room_id: room, uid: "mallory", reason: "spam" });
@@ -281,7 +284,15 @@ describe("the console", { timeout: 90_000 }, () => {
       await audit(page, "a room", "dark");
       await page.getByRole("button", { name: "Settings" }).click();
       await audit(page, "a dialog");
-      expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(page.viewportSize()?.width);
+      await page.keyboard.press("Escape");
+      for (const place of ["overview", "rooms", "clients", "edges", "audit", `rooms/${room}`]) {
+        await page.evaluate(`location.hash = "#/${place}"`);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await eventually(`all of ${place}`, async () => (await page.locator(".loading").count()) === 0);
+        const widths = "[document.documentElement.scrollWidth, document.getElementById('main').scrollWidth]";
+        const [whole = 0, main = 0] = await page.evaluate<number[]>(widths);
+        expect([place, whole <= (page.viewportSize()?.width ?? 0), main <= whole]).toEqual([place, true, true]);
+      }
       await ann.close();
       await leave(page);
     },
@@ -335,6 +346,8 @@ describe("the console", { timeout: 90_000 }, () => {
     // What breaks is said, and heals by itself.
     await page.route("**/GetStats", (route) => route.abort());
     await page.getByText(/^Not updated since .* The server cannot be reached\.$/).waitFor();
+    await page.getByRole("link", { name: "Edges", exact: true }).click();
+    await page.getByText(/^Not updated since .* The server cannot be reached\.$/).waitFor();
     await page.unroute("**/GetStats");
     await page.getByText("Live, every 2 s").waitFor();
     await page.context().close();
@@ -342,11 +355,15 @@ describe("the console", { timeout: 90_000 }, () => {
 
   // Last, since nobody can connect after it.
   it("drains an edge", async () => {
+    await talker.stop(); // else it is closed in the middle of a message
     const page = await open("Edges");
     const row = page.getByRole("row").filter({ hasText: EDGE });
     await row.getByRole("button", { name: "Drain" }).click();
+    const ann = await guest("Ann", newRoom("drain"));
     await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
+    await ann.next("reconnect", ({ reason }) => reason === "draining");
     await row.getByText("Draining").waitFor();
+    expect(await rpc().call("AdminService/ListEdges")).toMatchObject({ edges: [{ edge_id: EDGE, draining: true }] });
     await page.getByRole("navigation", { name: "Console" }).getByRole("link", { name: "Audit" }).click();
     await page.getByRole("row").filter({ hasText: "drain edge" }).getByText(EDGE).waitFor();
     await leave(page);

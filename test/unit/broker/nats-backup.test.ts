@@ -23,6 +23,19 @@ async function stored(broker: Broker) {
   return { seq, events: events.map(({ seq: at, event }) => [at, event.body]) };
 }
 
+/** What onBytes is told: it only grows, and never past the whole. */
+class Progress {
+  readonly streams: string[] = [];
+  done = 0;
+
+  readonly onBytes = (stream: string, done: number, of: number): void => {
+    if (this.streams.at(-1) === stream) expect(done).toBeGreaterThanOrEqual(this.done);
+    else this.streams.push(stream);
+    expect(done).toBeLessThanOrEqual(of);
+    this.done = done;
+  };
+}
+
 describe("a backup of NATS", () => {
   const nats = useNats({ size: 1 });
 
@@ -46,7 +59,9 @@ describe("a backup of NATS", () => {
     for (let number = 0; number < 300; number++) await store(broker, `${number} ${"x".repeat(4_000)}`);
     await broker.control.put("room.kept", Uint8Array.of(1, 2, 3));
     const before = await stored(broker);
-    const parts = await backUp(place);
+    const written = new Progress();
+    const parts = await backUp({ ...place, onBytes: written.onBytes });
+    expect(written.streams).toEqual([controlStream, logStream]);
     expect(parts.map(({ name }) => name)).toEqual([controlStream, logStream]);
     expect(parts[1]?.messages).toBe(300);
     await store(broker, "after the backup");
@@ -56,7 +71,10 @@ describe("a backup of NATS", () => {
     const owner = await connect({ servers: nats.servers.urls });
     for (const stream of [logStream, controlStream]) await owner.request(`$JS.API.STREAM.DELETE.${stream}`);
     await owner.close();
-    const epoch = await restore(place);
+    const read = new Progress();
+    const epoch = await restore({ ...place, onBytes: read.onBytes });
+    expect(read.streams).toEqual([controlStream, logStream]);
+    expect(read.done).toEqual((await stat(join(place.directory, logStream, "stream.tar.s2"))).size);
     expect(epoch).not.toBe(broker.epoch);
     const restored = await nats.open();
     expect(restored.epoch).toBe(epoch);

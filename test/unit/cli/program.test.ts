@@ -38,6 +38,7 @@ describe("roomctl's arguments", () => {
     [["publish", "general", "a.b", "{"], "must be JSON"],
     [["doctor", "--role", "master"], "all, edge, room"],
     [["stats", "--nothing"], "unknown option"],
+    [["rooms", "update", "general", "--overload-policy", "drop"], "queue, drop_ephemeral, latest_only"],
   ])("%j are refused", async (words, message) => {
     const { code, printed } = await typed(...words);
     expect(code).not.toBe(0);

@@ -110,6 +110,10 @@ export class FaultyBroker implements Broker {
     return this.#broker.logStart();
   }
 
+  storedAt(seq: number): Promise<number | undefined> {
+    return this.#broker.storedAt(seq);
+  }
+
   close(): Promise<void> {
     return Promise.resolve(); // the real one is somebody else's
   }

@@ -15,6 +15,8 @@ export interface Field {
   readonly maxLength?: number;
   /** What a select offers: value and label. */
   readonly choices?: readonly (readonly [value: string, label: string])[];
+  /** What is on the button that does it while this box is checked. */
+  readonly act?: string;
 }
 
 /** What a dialog asks, and what is done with the answer. */
@@ -34,7 +36,7 @@ export interface Question {
 
 let lastId = 0;
 
-/** Opens a dialog over everything. Escape and Cancel close it, and the focus goes back to where it was. */
+/** Opens a dialog over everything. Escape and Cancel close it. */
 export function ask(question: Question): void {
   const { title, text, act, danger = false, typed, run } = question;
   const fields = (question.fields ?? []).map((field) => fieldElement(field));
@@ -66,8 +68,10 @@ export function ask(question: Question): void {
   );
   const check = (): void => {
     submit.disabled = confirmation !== undefined && confirmation.value() !== typed;
+    const checked = question.fields?.find((field, at) => field.act !== undefined && fields[at]?.value() === "on");
+    submit.textContent = checked?.act ?? act;
   };
-  confirmation?.element.addEventListener("input", check);
+  dialog.addEventListener("input", check);
   check();
   // What can be undone needs one press of Enter; what cannot begins at Cancel, or at what is to be typed.
   const first = dialog.querySelector<HTMLElement>("input, textarea, select");
@@ -88,7 +92,10 @@ export function ask(question: Question): void {
   };
 }
 
-/** Opens a dialog with anything in it, below its title and a button that closes it. It is gone once closed. */
+/**
+ * Opens a dialog with anything in it, below its title and a button that closes it. It is gone once closed, and the focus goes
+ * back to where it was; to what is shown, when that is gone by now.
+ */
 export function openSheet(title: string, ...content: readonly (HTMLElement | false)[]): HTMLDialogElement {
   const id = `sheet-${++lastId}`;
   const close = { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() };
@@ -97,7 +104,10 @@ export function openSheet(title: string, ...content: readonly (HTMLElement | fal
     {
       class: "sheet",
       "aria-labelledby": id,
-      onclose: () => dialog.remove(),
+      onclose: () => {
+        dialog.remove();
+        if (document.activeElement === document.body) document.querySelector<HTMLElement>("#main")?.focus();
+      },
       onclick: (event: MouseEvent) => {
         if (event.target === dialog) dialog.close(); // outside, which is the dialog's own backdrop
       },

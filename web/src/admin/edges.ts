@@ -3,6 +3,7 @@ import { fill, h } from "../dom.ts";
 import { plural } from "../format.ts";
 import { icon } from "../icons.ts";
 import { ask } from "./dialog.ts";
+import { liveStatus } from "./live-status.ts";
 import { count, milliseconds, rate } from "./numbers.ts";
 import { hashOf } from "./routes.ts";
 import { empty, loading, showFailed } from "./states.ts";
@@ -41,7 +42,8 @@ export function edgesView(context: ViewContext): HTMLElement {
   };
   measures.listen(signal, render);
   render();
-  const header = h("header", { class: "view-header" }, h("h1", {}, "Edges"));
+  const title = h("div", {}, h("h1", {}, "Edges"), liveStatus(context));
+  const header = h("header", { class: "view-header" }, title);
   return h("div", { class: "view" }, header, body);
 }
 

@@ -62,7 +62,7 @@ export function askBan({ api, toasts }: ViewContext, target: Target, onDone: () 
 
 /** Asks for how long a user shall not write in a room, and why. */
 export function askMute({ api, toasts }: ViewContext, { roomId, uid, name }: Target, onDone: () => void): void {
-  const unmute = { name: "lift", label: "Lift a mute instead", kind: "check" } as const;
+  const unmute = { name: "lift", label: "Lift a mute instead", kind: "check", act: "Lift the mute" } as const;
   ask({
     title: `Mute ${name}?`,
     text: `${name} goes on reading ${roomId}, but cannot write.`,

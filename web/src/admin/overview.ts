@@ -1,8 +1,8 @@
-import { fill, h, setAttribute } from "../dom.ts";
-import { clock } from "../format.ts";
+import { fill, h } from "../dom.ts";
 import { icon } from "../icons.ts";
 import { edgeCards } from "./edge-cards.ts";
 import { latestActs } from "./latest-acts.ts";
+import { liveStatus } from "./live-status.ts";
 import { askNotice } from "./notice.ts";
 import { hashOf } from "./routes.ts";
 import { loading, showFailed } from "./states.ts";
@@ -12,7 +12,6 @@ import type { ViewContext } from "./view.ts";
 /** How much is going on, now and in the last minutes. */
 export function overviewView(context: ViewContext): HTMLElement {
   const { measures, signal } = context;
-  const status = h("p", { class: "live-status", role: "status" });
   const body = h("div", { class: "overview" }, loading(6));
   const tiles = tilesOf(context);
   const edges = edgeCards(context);
@@ -23,14 +22,10 @@ export function overviewView(context: ViewContext): HTMLElement {
 
   const render = (): void => {
     const { latest, failure } = measures;
-    setAttribute(status, "data-stale", failure !== undefined);
     if (latest === undefined) {
-      fill(status);
       if (failure) showFailed(body, "Could not load the numbers", failure, () => void measures.ask());
       return;
     }
-    const when = clock(latest.at);
-    fill(status, failure === undefined ? "Live, every 2 s" : `Not updated since ${when}. ${failure.message}`);
     tiles.draw(latest);
     edges.draw(latest);
     if (!body.contains(edgesSection)) fill(body, tiles.element, edgesSection, acts);
@@ -45,7 +40,7 @@ export function overviewView(context: ViewContext): HTMLElement {
     h(
       "header",
       { class: "view-header" },
-      h("div", {}, h("h1", {}, "Overview"), status),
+      h("div", {}, h("h1", {}, "Overview"), liveStatus(context)),
       h("button", notice, icon("notice"), "Send a notice"),
     ),
     body,

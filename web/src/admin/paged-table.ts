@@ -1,5 +1,6 @@
 import { type Child, fill, h } from "../dom.ts";
 import { describeFailure } from "./failure.ts";
+import { syncRows, textOf } from "./rows.ts";
 import { loading, showFailed } from "./states.ts";
 import { poll } from "./view.ts";
 
@@ -44,8 +45,7 @@ export class PagedTable<Item> {
   /** Only the latest reading counts. */
   #reading = 0;
   #pages = 0;
-  /** What the rows show, as text; undefined when there are none. */
-  #shown: string | undefined;
+  #items: readonly Item[] = [];
 
   constructor(options: PagedTableOptions<Item>) {
     this.#options = options;
@@ -69,15 +69,11 @@ export class PagedTable<Item> {
   async reload(): Promise<void> {
     await this.#read("", (items) => {
       this.#pages = 1;
-      const shown = JSON.stringify(items, (_, value) => (typeof value === "bigint" ? String(value) : value));
+      this.#items = items;
+      this.#render();
       // What is said of an empty table is about what was asked for, which may have changed.
-      if (shown === this.#shown && items.length > 0) return;
-      this.#shown = shown;
-      const focused = [...this.#rows.children].findIndex((row) => row.contains(document.activeElement));
-      fill(this.#rows);
-      this.#append(items);
-      fill(this.element, ...(items.length === 0 ? [this.#options.empty()] : [this.#table, this.#more]));
-      if (focused >= 0) this.#focus(focused);
+      if (items.length === 0) fill(this.element, this.#options.empty());
+      else if (!this.#table.isConnected) fill(this.element, this.#table, this.#more);
     });
   }
 
@@ -93,7 +89,6 @@ export class PagedTable<Item> {
     } catch (error) {
       if (reading !== this.#reading || signal.aborted) return;
       const what = `Could not load ${name.toLowerCase()}`;
-      if (pageToken === "") this.#shown = undefined;
       const retry = (): void => void this.#read(pageToken, show);
       showFailed(pageToken === "" ? this.element : this.#more, what, describeFailure(error), retry);
     }
@@ -104,28 +99,23 @@ export class PagedTable<Item> {
     const more = (): void =>
       void this.#read(pageToken, (items) => {
         this.#pages++;
-        this.#shown = undefined;
-        this.#append(items);
+        const known = this.#items.length;
+        const byKeyboard = this.#more.contains(document.activeElement);
+        this.#items = [...this.#items, ...items];
+        this.#render();
+        // Whoever asked for more by keyboard goes on at the first of it.
+        if (byKeyboard) this.#rows.children[known]?.querySelector<HTMLElement>("a, button")?.focus();
       });
     const button = h("button", { class: "button", type: "button", onclick: more }, "Load more");
     fill(this.#more, pageToken !== "" && button);
   }
 
-  /** Whoever was at a row that was read anew, or is gone, goes on at the one in its place. */
-  #focus(at: number): void {
-    const row = this.#rows.children[Math.min(at, this.#rows.children.length - 1)];
-    const target = row?.querySelector<HTMLElement>("td.actions button") ?? row?.querySelector<HTMLElement>("a, button");
-    (target ?? this.element.closest<HTMLElement>("main"))?.focus();
-  }
-
-  #append(items: readonly Item[]): void {
+  /** A row stays as it is for as long as what it shows. */
+  #render(): void {
     const { columns } = this.#options;
-    const rows = items.map((item) =>
+    const rows = this.#items.map((item) => ({ key: textOf(item), rev: "", item }));
+    syncRows(this.#rows, rows, ({ item }) =>
       h("tr", {}, ...columns.map(({ cell, kind }) => h("td", { class: kind }, cell(item)))),
     );
-    this.#rows.append(...rows);
-    // Whoever asked for more by keyboard goes on at the first of it.
-    if (document.activeElement?.closest(".paged-more") === this.#more)
-      rows[0]?.querySelector<HTMLElement>("a, button")?.focus();
   }
 }

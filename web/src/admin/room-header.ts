@@ -6,6 +6,7 @@ import { icon } from "../icons.ts";
 import { ask } from "./dialog.ts";
 import { describeFailure } from "./failure.ts";
 import { askSettings } from "./room-settings.ts";
+import { textOf } from "./rows.ts";
 import { showFailed } from "./states.ts";
 import { poll, type ViewContext } from "./view.ts";
 
@@ -34,7 +35,8 @@ export class RoomHeader {
   readonly #roomId: string;
   readonly #facts = h("div", { class: "room-facts" });
   readonly #actions = h("div", { class: "actions" });
-  #shown = "";
+  /** As read last; undefined when that failed. */
+  #room: Room | undefined;
 
   constructor(context: ViewContext, roomId: string) {
     this.#context = context;
@@ -56,7 +58,7 @@ export class RoomHeader {
       if (room !== undefined && !signal.aborted) this.#render(room);
     } catch (error) {
       if (signal.aborted) return;
-      this.#shown = "";
+      this.#room = undefined;
       const gone = ConnectError.from(error).code === Code.NotFound;
       fill(this.#actions);
       if (gone)
@@ -66,26 +68,34 @@ export class RoomHeader {
   }
 
   #render(room: Room): void {
-    const revision = JSON.stringify(room, (_, value) => (typeof value === "bigint" ? String(value) : value));
-    if (revision === this.#shown) return;
-    this.#shown = revision;
+    const before = this.#room;
+    this.#room = room;
+    if (before !== undefined && textOf(before) === textOf(room)) return;
     const title = room.title !== "" && h("span", {}, room.title);
     fill(this.#facts, title, h("span", { class: "faint" }, plural(room.memberCount, "member")), roomTags(room));
-    const focused = this.#actions.contains(document.activeElement) ? document.activeElement : undefined;
-    const at = focused ? [...this.#actions.children].indexOf(focused) : -1;
-    fill(this.#actions, ...this.#buttons(room));
-    (this.#actions.children[at] as HTMLElement | undefined)?.focus();
+    // Else they stay, since a dialog gives the focus back to the one it was opened with.
+    if (before?.frozen !== room.frozen) this.#renderActions(room.frozen);
   }
 
-  #buttons(room: Room): HTMLElement[] {
-    const context = this.#context;
-    const changed = (): void => void this.refresh();
-    const { frozen } = room;
-    return [
+  #renderActions(frozen: boolean): void {
+    const onRoom = (act: (room: Room) => void) => () => this.#room && act(this.#room);
+    const { activeElement } = document;
+    const at = activeElement === null ? -1 : [...this.#actions.children].indexOf(activeElement);
+    fill(
+      this.#actions,
       button(frozen ? "Thaw" : "Freeze", "snow", () => this.#setFrozen(!frozen)),
-      button("Settings", "edit", () => askSettings(context, room, changed)),
-      button("Delete", "trash", () => this.#askDelete(room)),
-    ];
+      button(
+        "Settings",
+        "edit",
+        onRoom((room) => askSettings(this.#context, room, () => void this.refresh())),
+      ),
+      button(
+        "Delete",
+        "trash",
+        onRoom((room) => this.#askDelete(room)),
+      ),
+    );
+    (this.#actions.children[at] as HTMLElement | undefined)?.focus();
   }
 
   async #setFrozen(frozen: boolean): Promise<void> {

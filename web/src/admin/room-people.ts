@@ -7,6 +7,7 @@ import { icon } from "../icons.ts";
 import { describeFailure } from "./failure.ts";
 import { askBan, askKick, askMute, askUnban } from "./moderation.ts";
 import { hashOf } from "./routes.ts";
+import { syncRows } from "./rows.ts";
 import { loading, showFailed } from "./states.ts";
 import { poll, type ViewContext } from "./view.ts";
 
@@ -102,13 +103,13 @@ interface PeopleListOptions<Item> {
   readonly signal: AbortSignal;
 }
 
-/** A list that is read again and again, and made anew only where it changed. */
+/** A list that is read again and again, in which only those rows change that show something else. */
 class PeopleList<Item> {
   readonly element: HTMLElement;
   readonly #options: PeopleListOptions<Item>;
   readonly #count = h("span", { class: "faint" });
+  readonly #rows = h("ul", {});
   readonly #body = h("div", {}, loading(2));
-  #shown: string | undefined;
 
   constructor(options: PeopleListOptions<Item>) {
     this.#options = options;
@@ -123,14 +124,13 @@ class PeopleList<Item> {
     try {
       const { items, count } = await load();
       if (signal.aborted) return;
-      const shown = items.map(key).join("\n");
       this.#count.textContent = count === undefined ? `more than ${items.length}` : count.toLocaleString();
-      if (shown === this.#shown) return;
-      this.#shown = shown;
-      fill(this.#body, items.length === 0 ? h("p", { class: "faint none" }, none) : h("ul", {}, ...items.map(row)));
+      const rows = items.map((item) => ({ key: key(item), rev: "", item }));
+      syncRows(this.#rows, rows, ({ item }) => row(item));
+      if (items.length === 0) fill(this.#body, h("p", { class: "faint none" }, none));
+      else if (!this.#rows.isConnected) fill(this.#body, this.#rows);
     } catch (error) {
       if (signal.aborted) return;
-      this.#shown = undefined;
       showFailed(this.#body, `Could not load ${name.toLowerCase()}`, describeFailure(error));
     }
   }

@@ -10,7 +10,7 @@ export function sendForm({ api, toasts }: ViewContext, roomId: string): HTMLElem
   const text = h("textarea", {
     rows: 1,
     "aria-label": "Message",
-    placeholder: "Message as this service",
+    placeholder: "Say as this service",
     maxlength: 4_000,
   });
   const type = h("input", {
@@ -29,7 +29,7 @@ export function sendForm({ api, toasts }: ViewContext, roomId: string): HTMLElem
         const event = kind.value === "event";
         type.hidden = !event;
         text.setAttribute("aria-label", event ? "Event data" : "Message");
-        text.placeholder = event ? '{"any": "JSON"}' : "Message as this service";
+        text.placeholder = event ? '{"any": "JSON"}' : "Say as this service";
       },
     },
     h("option", { value: "message" }, "Message"),

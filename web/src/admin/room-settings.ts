@@ -3,21 +3,21 @@ import { ask, type Field } from "./dialog.ts";
 import { readSettings, writePairs } from "./room-values.ts";
 import type { ViewContext } from "./view.ts";
 
-/** Settings that the dialog has, by the names the server knows them by. */
-const PATHS = [
-  "title",
-  "capacity",
-  "private",
-  "slow_mode_ms",
-  "frozen",
-  "metadata",
-  "overload_policy",
-  "conflation_interval_ms",
-];
+/** What the server calls the dialog's fields. */
+const PATHS: Readonly<Record<string, string>> = {
+  title: "title",
+  capacity: "capacity",
+  private: "private",
+  slowModeMs: "slow_mode_ms",
+  frozen: "frozen",
+  metadata: "metadata",
+  overloadPolicy: "overload_policy",
+  conflationIntervalMs: "conflation_interval_ms",
+};
 
 /** What members are not given when there is more than they can take. */
 const OVERLOAD_POLICIES: readonly (readonly [value: string, label: string])[] = [
-  [String(OverloadPolicy.QUEUE), "Give everything, disconnect who is too slow"],
+  [String(OverloadPolicy.QUEUE), "Give all, close who is too slow"],
   [String(OverloadPolicy.DROP_EPHEMERAL), "Leave out typing and presence"],
   [String(OverloadPolicy.LATEST_ONLY), "Only the latest of each snapshot key"],
 ];
@@ -42,13 +42,17 @@ export function askNewRoom({ api, toasts, go }: ViewContext, roomId: string): vo
 
 /** Asks for a room's new settings. */
 export function askSettings({ api, toasts }: ViewContext, room: Room, onChanged: () => void): void {
+  const fields = settingFields(room);
   ask({
     title: `Settings of ${room.roomId}`,
-    fields: settingFields(room),
+    fields,
     act: "Save",
     run: async (values) => {
-      const changed = { roomId: room.roomId, ...readSettings(values) };
-      await api.rooms.updateRoom({ room: changed, updateMask: { paths: PATHS } });
+      // Only what was changed here: somebody else may change something at the same time.
+      const changed = fields.filter(({ name, value }) => values[name] !== value);
+      const paths = changed.flatMap(({ name }) => PATHS[name] ?? []);
+      const settings = { roomId: room.roomId, ...readSettings(values) };
+      if (paths.length > 0) await api.rooms.updateRoom({ room: settings, updateMask: { paths } });
       toasts.say("The settings were saved.", "good");
       onChanged();
     },
@@ -101,7 +105,7 @@ function settingFields(room?: Room): readonly Field[] {
       label: "Least time between two of a key, in milliseconds",
       kind: "number",
       value: String(room?.conflationIntervalMs ?? 0),
-      hint: "Where only the latest is given; 0: 1,000",
+      hint: "For “Only the latest”; 0: the default, 1,000",
     },
     {
       name: "metadata",

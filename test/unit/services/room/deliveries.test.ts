@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { SignalSchema } from "../../../../gen/baccarat/v1/event_pb.ts";
 import { openReplica, openTestBroker, room, store } from "./replica.ts";
@@ -22,16 +22,18 @@ async function setUp() {
         broker.signal(ROOM, create(SignalSchema, { roomId: ROOM, body: { case: "deliveryReport", value } }));
       },
     });
-  return { deliveries, seq, answer };
+  return { broker, deliveries, seq, answer };
 }
 
 describe("deliveries", () => {
   it("are what the edges of the room say, in the order of their ids, those without clients included", async () => {
-    const { deliveries, seq, answer } = await setUp();
+    const { broker, deliveries, seq, answer } = await setUp();
     await answer("edge-2");
     await answer("edge-1", 2_000);
+    const storedAt = await broker.storedAt(seq);
     const traced = await deliveries.trace(ROOM, seq);
     expect(traced.event).toMatchObject({ roomId: ROOM, seq: BigInt(seq) });
+    expect(traced.storeTime && timestampMs(traced.storeTime)).toBe(storedAt);
     expect(traced.deliveries).toMatchObject([
       { edgeId: "edge-1", connections: 3, deliverTime: { seconds: 2n } },
       { edgeId: "edge-2", connections: 3 },
@@ -42,6 +44,18 @@ describe("deliveries", () => {
   it("are none where no edge answers, which is not waited for for long", async () => {
     const { deliveries, seq } = await setUp();
     expect((await deliveries.trace(ROOM, seq)).deliveries).toEqual([]);
+  });
+
+  it("are told without a time of storing when the event went meanwhile", async () => {
+    const { broker, seq } = await setUp();
+    const gone = new Proxy(broker, {
+      get: (target, property) => {
+        const value: unknown = property === "storedAt" ? async () => undefined : Reflect.get(target, property, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const { deliveries } = await openReplica(gone);
+    expect((await deliveries.trace(ROOM, seq)).storeTime).toBeUndefined();
   });
 
   it("are refused for what is not there", async () => {
