@@ -31,6 +31,8 @@ interface Past {
   readonly reason: string;
 }
 
+/** How often is asked again when what was answered could not be used any more. */
+const MAX_ATTEMPTS = 5;
 const NOTHING = { events: [], recovered: false, reason: "" };
 
 /**
@@ -65,7 +67,7 @@ export async function joinRoom(
   }
 }
 
-/** Asks for membership, without events when the ring has them. */
+/** Asks for membership, without events when the ring has them. @throws RoomError, unavailable when it never met. */
 async function ask(
   context: CommandContext,
   connection: Connection,
@@ -84,9 +86,11 @@ async function ask(
       return admit(context, connection, request, id, room, joined, wantEvents);
     });
   };
-  let done = await attempt(wantEvents);
+  if (await attempt(wantEvents)) return;
   // While the answer was on its way the ring lost what it had, or proved to be behind the log.
-  while (!done) done = await attempt(true);
+  for (let attempts = 1; attempts < MAX_ATTEMPTS; attempts++) if (await attempt(true)) return;
+  if (!connection.rooms.has(room.id)) context.roster.left(connection.id, room.id, "disconnected");
+  throw new RoomError("unavailable", "the room's past changed while it was read, again and again");
 }
 
 /** Sends the join and hands the answer over within the turn it arrives in: what follows it on the stream comes after it. */

@@ -4,21 +4,13 @@ import { assert as check, constantFrom, date, oneof, option, property, record, s
 import { describe, expect, it } from "vitest";
 import { eventBytes } from "../../../broker/event-bytes.ts";
 import { EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
+import { messageFields } from "../../support/arbitraries.ts";
 
 const text = oneof(
   string({ unit: "grapheme", maxLength: 300 }),
   constantFrom("", "x".repeat(127), "é".repeat(64), "x".repeat(20_000)),
 );
-const message = record({
-  uid: text,
-  username: text,
-  avatarId: text,
-  from: text,
-  message: text,
-  imageUrl: text,
-  toUid: text,
-  clientMsgId: text,
-});
+const message = messageFields(text);
 
 describe("an event's bytes", () => {
   it("are those of the Protobuf library, whatever the message", () => {

@@ -4,6 +4,7 @@ import type { TestClient } from "../../support/client.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FaultyBroker } from "./faulty-broker.ts";
 import { InProcess } from "./in-process.ts";
+import { ScriptedService } from "./scripted-service.ts";
 
 /** Within this time a lost tail is found, in milliseconds, as the protocol promises. */
 const TAIL_MS = 10_000;
@@ -35,6 +36,11 @@ async function member(room: string, at: Edge): Promise<TestClient> {
 /** Waits until the edge has looked at a newly subscribed room twice: what it finds later, it finds by other means. */
 async function settled(room: string): Promise<void> {
   await eventually("the rechecks of a new subscription", () => (broker.reads.get(room) ?? 0) >= 2);
+}
+
+async function resets(): Promise<number> {
+  const { values } = await product.metrics.refillsTotal.get();
+  return values.find(({ labels }) => labels.outcome === "reset")?.value ?? 0;
 }
 
 const heard = (client: TestClient): number[] => client.all("new_message").map(({ payload }) => payload.seq);
@@ -130,6 +136,30 @@ describe("an edge whose live feed loses events", () => {
     await bob.next("new_message", ({ seq }) => seq === third);
     expect(heard(bob)).toEqual([first, second, third]);
     broker.isLost = () => false;
+  });
+});
+
+describe("a join during which the room's continuity is lost", () => {
+  it("is asked again, and answered unavailable when that happens each time", async () => {
+    const room = newRoom();
+    const service = new ScriptedService();
+    const edge = await product.edge({ broker, transports: [service.transport] });
+    const client = await product.client(edge);
+    const stream = await service.stream(0);
+    const refused = client.refused("join_room", { room_id: room });
+    const count = (kind: string) => stream.kinds().filter((one) => one === kind).length;
+    broker.isForgetful = true;
+    for (let asked = 1; asked <= 5; asked++) {
+      await eventually(`join ${asked}`, () => count("join") === asked);
+      const before = await resets();
+      broker.setHealth({ ok: true });
+      await eventually("the loss", async () => (await resets()) > before);
+      await stream.reply("join", { case: "joined", value: {} });
+    }
+    expect(await refused).toMatchObject({ code: "unavailable" });
+    await eventually("the membership to be given back", () => count("leave") === 1);
+    expect(count("join")).toBe(5);
+    broker.isForgetful = false;
   });
 });
 

@@ -19,6 +19,8 @@ import type { RoomId } from "../../../services/ids.ts";
 export class FaultyBroker implements Broker {
   /** Live events for which it is true never arrive. */
   isLost: (stored: StoredEvent) => boolean = () => false;
+  /** The log has dropped whatever anybody asks for while true. */
+  isForgetful = false;
   /** Reads fail while true. */
   readsFail = false;
   /** Publishes fail while true; what came of them is unknown. */
@@ -94,7 +96,8 @@ export class FaultyBroker implements Broker {
   async history(room: RoomId, range: HistoryRange): Promise<HistoryPage> {
     this.#checkReads();
     this.reads.set(room, (this.reads.get(room) ?? 0) + 1);
-    return await this.#broker.history(room, range);
+    const page = await this.#broker.history(room, range);
+    return this.isForgetful ? { ...page, floor: Number.MAX_SAFE_INTEGER } : page;
   }
 
   async position(room: RoomId): Promise<RoomPosition> {

@@ -29,6 +29,7 @@ import { RoomSchema } from "../../../gen/baccarat/v1/room_pb.ts";
 import { frameCode, REASONS, type Reason, RoomError } from "../../../services/errors.ts";
 import { parseRoomId } from "../../../services/ids.ts";
 import { DEFAULT_LIMITS } from "../../../services/limits.ts";
+import { messageFields } from "../../support/arbitraries.ts";
 import { expectFrame } from "./expect-frame.ts";
 
 /** Text as users write it, with what JSON, HTML and UTF-8 stumble over. */
@@ -54,16 +55,7 @@ const settings = fc.record({
   metadata: fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), text, { maxKeys: 2 }),
 });
 
-const messageEvent = fc.record({
-  uid: text,
-  username: text,
-  avatarId: text,
-  from: text,
-  message: text,
-  imageUrl: text,
-  toUid: text,
-  clientMsgId: text,
-});
+const messageEvent = messageFields(text);
 
 describe("every encoder equals the Protobuf JSON mapping", () => {
   it("new_message", () => {
