@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Authority } from "./certificates.ts";
 
 /**
@@ -44,13 +43,14 @@ GRAFANA_PASSWORD=${secret()}
 }
 
 /** The certificates, by the names of their files. The key that signed them is not among them and is nowhere else. */
-function certificateFiles(): ReadonlyMap<string, string> {
-  const authority = new Authority("baccarat compose");
-  const issued = Object.entries(SERVERS).flatMap(([name, hosts]) => {
-    const { cert, key } = authority.issue(name, [...hosts, ...LOOPBACK]);
-    return [[`${name}.pem`, cert] as const, [`${name}.key`, key] as const];
-  });
-  return new Map([["ca.pem", authority.cert], ...issued]);
+async function certificateFiles(): Promise<ReadonlyMap<string, string>> {
+  const authority = await Authority.create("baccarat compose");
+  const files = new Map([["ca.pem", authority.cert]]);
+  for (const [name, hosts] of Object.entries(SERVERS)) {
+    const { cert, key } = await authority.issue(name, [...hosts, ...LOOPBACK]);
+    files.set(`${name}.pem`, cert).set(`${name}.key`, key);
+  }
+  return files;
 }
 
 /** Writes .env, for its owner only. @returns false when there is one already. */
@@ -64,9 +64,10 @@ export async function initialiseSecrets(directory: string): Promise<boolean> {
  */
 export async function initialiseCertificates(directory: string): Promise<boolean> {
   const folder = join(directory, CERTIFICATES);
+  const files = await certificateFiles();
   return await unlessThere(async () => {
     await mkdir(folder, { mode: 0o700 });
-    for (const [name, text] of certificateFiles()) await writeFile(join(folder, name), text, { mode: 0o644 });
+    for (const [name, text] of files) await writeFile(join(folder, name), text, { mode: 0o644 });
   });
 }
 
@@ -80,7 +81,8 @@ async function unlessThere(make: () => Promise<void>): Promise<boolean> {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+/** Makes what is not there yet, and says so. */
+export async function initialise(): Promise<void> {
   const root = join(import.meta.dirname, "..");
   const say = (what: string, made: boolean): void =>
     void process.stdout.write(made ? `${what}: made\n` : `${what}: there already, and stays as it is\n`);

@@ -112,8 +112,8 @@ describe("Kubernetes manifests", () => {
     expect(parsed.ok && parsed.config.natsMinClusterVersion).toBe(RECOMMENDED_IN_CLUSTER);
   });
 
-  it.each(workloads)("accept role %s with TLS as the README has it", (role, { spec }) => {
-    using files = makeCertificates();
+  it.each(workloads)("accept role %s with TLS as the README has it", async (role, { spec }) => {
+    using files = await makeCertificates();
     const { INSECURE_NATS, INSECURE_RPC, ...data } = find("ConfigMap", "baccarat").data ?? {};
     expect([INSECURE_NATS, INSECURE_RPC]).not.toContain(undefined);
     const env: Record<string, string> = {

@@ -21,7 +21,7 @@ describe("one process with TLS", () => {
   let ca: Buffer;
 
   beforeAll(async () => {
-    files = makeCertificates();
+    files = await makeCertificates();
     ca = readFileSync(files.ca);
     topology = singleProcess({
       TLS_CERT_FILE: files.server.cert,
@@ -99,7 +99,7 @@ describe("one process with TLS", () => {
 
 describe("roles with TLS between all of them, certificates on both sides", () => {
   it("attach, store and deliver", async () => {
-    using files = makeCertificates();
+    using files = await makeCertificates();
     const [binary] = await getNatsServers(process.env);
     const { cert, key } = files.server;
     const config = `tls { cert_file: "${cert}", key_file: "${key}", ca_file: "${files.ca}", verify: true }`;

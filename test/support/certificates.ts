@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Authority, type Certified } from "../../scripts/certificates.ts";
+import { Authority } from "../../scripts/certificates.ts";
 
 /** Paths of the PEM files of one test's own authority. */
 export interface Certificates extends Disposable {
@@ -18,24 +18,24 @@ export interface Certificates extends Disposable {
 const HOSTS = ["127.0.0.1", "localhost"];
 
 /** Makes an authority and what it signs; disposing deletes the files. */
-export function makeCertificates(): Certificates {
+export async function makeCertificates(): Promise<Certificates> {
   const directory = mkdtempSync(join(tmpdir(), "baccarat-tls-"));
   const write = (name: string, text: string): string => {
     const path = join(directory, name);
     writeFileSync(path, text);
     return path;
   };
-  const files = (name: string, { cert, key }: Certified) => ({
-    cert: write(`${name}.pem`, cert),
-    key: write(`${name}.key`, key),
-  });
-  const authority = new Authority("authority");
+  const issue = async (issuer: Authority, name: string, until?: Date) => {
+    const { cert, key } = await issuer.issue(name, HOSTS, until);
+    return { cert: write(`${name}.pem`, cert), key: write(`${name}.key`, key) };
+  };
+  const authority = await Authority.create("authority");
   return {
     ca: write("authority.pem", authority.cert),
-    server: files("server", authority.issue("server", HOSTS)),
-    client: files("client", authority.issue("client", HOSTS)),
-    stranger: files("stranger", new Authority("others").issue("stranger", HOSTS)),
-    expired: files("expired", authority.issue("expired", HOSTS, new Date(Date.now() - 60_000))),
+    server: await issue(authority, "server"),
+    client: await issue(authority, "client"),
+    stranger: await issue(await Authority.create("others"), "stranger"),
+    expired: await issue(authority, "expired", new Date(Date.now() - 60_000)),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
   };
 }

@@ -21,7 +21,7 @@ describe("bin/start.js", () => {
     expect(code).toBe(1);
     expect(stdout).toBe("");
     expect(stderr).toBe(
-      `This needs Node 24 and runs on ${version}: run it through npm (npm start), which brings its own Node 24.\n`,
+      `This needs Node 24 and runs on ${version}: npm ci brings its own Node 24, on which npm start runs it.\n`,
     );
   });
 

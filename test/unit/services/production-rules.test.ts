@@ -177,8 +177,8 @@ describe("production", () => {
     expect(mistakes({ ...safe(role), ...env }, role)).toEqual([]);
   });
 
-  it("accepts certificates in the place of passwords and of overrides", () => {
-    using files: Certificates = makeCertificates();
+  it("accepts certificates in the place of passwords and of overrides", async () => {
+    using files: Certificates = await makeCertificates();
     const { cert, key } = files.client;
     const nats = { ...LOGGED_OUT, NATS_URL: "nats://a", NATS_TLS_CERT: cert, NATS_TLS_KEY: key };
     expect(mistakes({ ...CLUSTER, ...nats }, "room")).toEqual([]);

@@ -3,8 +3,8 @@ import { type Environment, parseConfig } from "../../../services/config.ts";
 import { type Certificates, makeCertificates } from "../../support/certificates.ts";
 
 let files: Certificates;
-beforeAll(() => {
-  files = makeCertificates();
+beforeAll(async () => {
+  files = await makeCertificates();
 });
 afterAll(() => files[Symbol.dispose]());
 
