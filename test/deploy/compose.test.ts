@@ -1,5 +1,9 @@
+import { spawn } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,29 +15,11 @@ import {
 } from "../../scripts/compose-init.ts";
 import { BUILT_VERSION } from "../../scripts/get-nats-server.ts";
 import { isOlder, RECOMMENDED_IN_CLUSTER } from "../../services/nats-version.ts";
-import { type ComposeFile, readCompose, readEnvironment } from "../support/compose-file.ts";
+import { type ComposeFile, lintCompose, readCompose, readEnvironment } from "../support/compose-file.ts";
 import { ROOT } from "../support/process.ts";
 
 const secrets = readEnvironment(environmentFile());
 const text = await readFile(join(ROOT, "docker-compose.yml"), "utf8");
-
-/** Attributes of a service (compose-spec, 05-services.md), those that are used. */
-const SERVICE_KEYS: ReadonlySet<string> = new Set([
-  ...[
-    "image",
-    "build",
-    "command",
-    "entrypoint",
-    "environment",
-    "volumes",
-    "ports",
-    "networks",
-    "network_mode",
-    "secrets",
-  ],
-  ...["profiles", "depends_on", "healthcheck", "user", "read_only", "tmpfs", "cap_drop", "cap_add", "security_opt"],
-  ...["ulimits", "logging", "mem_limit", "cpus", "restart", "stop_grace_period"],
-]);
 
 describe("docker-compose.yml", () => {
   const file: ComposeFile = readCompose(text, secrets);
@@ -49,24 +35,41 @@ describe("docker-compose.yml", () => {
     expect(services.filter(([, { profiles }]) => profiles !== undefined).map(([name]) => name)).toEqual(["demo"]);
   });
 
-  it("uses only what the compose specification has", () => {
-    const top = ["name", "services", "networks", "volumes", "secrets"];
-    expect(Object.keys(file).filter((key) => !key.startsWith("x-") && !top.includes(key))).toEqual([]);
-    for (const [name, service] of services) {
-      expect(
-        Object.keys(service).filter((key) => !SERVICE_KEYS.has(key)),
-        name,
-      ).toEqual([]);
-      const { healthcheck = {}, depends_on = {} } = service;
-      for (const key of Object.keys(healthcheck)) {
-        expect(["test", "interval", "timeout", "retries", "start_period"], name).toContain(key);
-      }
-      for (const { condition } of Object.values(depends_on)) {
-        expect(["service_healthy", "service_completed_successfully"], name).toContain(condition);
-      }
-      // What is no text may be read as something else by another YAML reader.
-      for (const value of Object.values(service.environment ?? {})) expect(typeof value, name).toBe("string");
+  it("is what the compose specification allows", async () => {
+    expect(await lintCompose(text)).toEqual([]);
+    // What is no text may be read as something else by another YAML reader.
+    for (const [name, { environment = {} }] of services) {
+      for (const value of Object.values(environment)) expect(typeof value, name).toBe("string");
     }
+  });
+
+  it.each([
+    ["a key that no service has", "user: haproxy", "users: haproxy", /services\/balancer.*additional properties/],
+    ["a number for a list", 'command: ["--demo"]', "command: 7", /services\/demo\/command/],
+    ["a map where a list's text was meant", /'(fetch.*)'$/m, "$1", /services\/room-1\/healthcheck\/test/],
+    ["a condition that is none", "service_healthy", "healthy", /services\/room-1\/depends_on/],
+    ["a port on every address", "127.0.0.1:3100:3000", "3100:3000", /no-unbound-port-interfaces/],
+  ])("would not pass with %s", async (_, from, to, expected) => {
+    const changed = text.replace(from, to);
+    expect(changed).not.toBe(text);
+    const found = await lintCompose(changed);
+    expect(found).toContainEqual(expect.stringMatching(expected));
+  });
+
+  it.each([
+    ["good, once it has started", 200, 0],
+    ["bad, before", 503, 1],
+  ])("finds the health of a process of ours %s", async (_, status, expected) => {
+    const [cmd, ...words] = file.services["room-1"]?.healthcheck?.test ?? [];
+    expect([cmd, words[0]]).toEqual(["CMD", "node"]);
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === "/startupz" ? status : 404).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const own = words.slice(1).map((word) => word.replace(":9090", `:${(server.address() as AddressInfo).port}`));
+    const [code] = await once(spawn(process.execPath, own), "exit");
+    server.close();
+    expect(code).toBe(expected);
   });
 
   it("says what to do when there are no secrets", () => {

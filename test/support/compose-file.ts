@@ -1,3 +1,7 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DCLinter } from "dclint";
 import { parse } from "yaml";
 
 /** A service of a compose file, with its merges and variables resolved; what tests read of it. */
@@ -36,6 +40,29 @@ export interface ComposeFile {
  */
 export function readCompose(text: string, env: Readonly<Record<string, string>>): ComposeFile {
   return interpolate(parse(text, { merge: true, strict: true, uniqueKeys: true }), env) as ComposeFile;
+}
+
+/** What dclint says of a file. Its own types are lost on Node's way of resolving modules. */
+interface LintResult {
+  readonly messages: readonly { readonly type: "error" | "warning"; readonly rule: string; readonly message: string }[];
+}
+
+/**
+ * Holds a compose file to the schema of the Compose Specification, which dclint brings, and to those of dclint's rules that
+ * are not of style. @returns what is wrong; of a file that the schema refuses, the first thing.
+ */
+export async function lintCompose(text: string): Promise<string[]> {
+  const directory = await mkdtemp(join(tmpdir(), "baccarat-dclint-"));
+  try {
+    const path = join(directory, "docker-compose.yml");
+    await writeFile(path, text);
+    const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] });
+    const results: readonly LintResult[] = linter.lintFiles([path], false);
+    const errors = results.flatMap(({ messages }) => messages.filter(({ type }) => type === "error"));
+    return errors.map(({ rule, message }) => `${rule}: ${message}`);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }
 
 /** Reads an env file: lines of NAME=value, and comments. */
