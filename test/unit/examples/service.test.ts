@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -61,6 +62,7 @@ describe("examples/service.py", () => {
         "python3 (3.8 or newer) is needed to run this example: apt-get install python3, or brew install python3",
       );
     });
+    expect((await readFile(join(EXAMPLES, "service.py"), "utf8")).split("\n").length - 1).toBeLessThanOrEqual(20);
     await rollsDice(["python3", "-u", join(EXAMPLES, "service.py"), "lobby"]);
   });
 });
