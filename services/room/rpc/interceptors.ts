@@ -160,7 +160,8 @@ function limitTime({ stopping, deadlineMs = FIXED.rpcMs, log }: CallOptions): In
   };
 }
 
-function logUnexpected(log: Logger, method: string): (error: unknown, correlationId: string) => void {
+/** Logs what callers are told as `internal` only. */
+export function logUnexpected(log: Logger, method: string): (error: unknown, correlationId: string) => void {
   return (error, correlationId) => log.error({ err: error, correlationId, method }, "RPC failed unexpectedly");
 }
 

@@ -1,23 +1,15 @@
-import {
-  type ConnectRouter,
-  type ConnectRouterOptions,
-  createConnectRouter,
-  createRouterTransport,
-  type Transport,
-} from "@connectrpc/connect";
+import { type ConnectRouter, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
 import { compressionGzip } from "@connectrpc/connect-node";
 import { AdminService } from "../../../gen/baccarat/v1/admin_service_pb.ts";
 import { EdgeService } from "../../../gen/baccarat/v1/edge_service_pb.ts";
 import { RoomService } from "../../../gen/baccarat/v1/room_service_pb.ts";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
 import { FIXED } from "../../limits.ts";
-import type { Logger } from "../../log.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { adminService } from "./admin-service.ts";
-import { Credentials } from "./credentials.ts";
 import { edgeService } from "./edge-service.ts";
 import { healthService } from "./health.ts";
-import { type CallObserver, type CallOptions, createGate, createInterceptors } from "./interceptors.ts";
+import { type CallOptions, createGate, createInterceptors } from "./interceptors.ts";
 import { ruleOf } from "./methods.ts";
 import { addReflection } from "./reflection.ts";
 import { roomService } from "./room-service.ts";
@@ -44,20 +36,6 @@ export function createRouter(routes: Routes, ready: () => boolean, calls: CallOp
   // A method without a rule stops the start here rather than its first call.
   for (const handler of router.handlers) ruleOf(handler.method);
   return router;
-}
-
-/**
- * How an edge in the same process reaches the control plane: the same EdgeService with the same calls around it, but no
- * network and no token, as a process trusts itself.
- */
-export function edgeTransport(
-  controlPlane: ControlPlane,
-  { observer, log }: { observer: CallObserver; log: Logger },
-): Transport {
-  const calls = { credentials: new Credentials([]), observer, log, stopping: new AbortController().signal };
-  return createRouterTransport((router) => router.service(EdgeService, edgeService(controlPlane)), {
-    router: routerOptions(calls),
-  });
 }
 
 function routerOptions(calls: CallOptions): ConnectRouterOptions {

@@ -3,7 +3,7 @@ import type { Edge } from "../../../edge/edge.ts";
 import type { Service } from "../../../services/auth.ts";
 import { controlKeys } from "../../../services/control-keys.ts";
 import { parseUid } from "../../../services/ids.ts";
-import { edgeTransport } from "../../../services/room/rpc/routes.ts";
+import { edgeTransport } from "../../../services/room/rpc/edge-transport.ts";
 import { FrameError, TestClient } from "../../support/client.ts";
 import { eventually } from "../../support/eventually.ts";
 import { InProcess } from "./in-process.ts";

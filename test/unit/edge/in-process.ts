@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS } from "../../../services/limits.ts";
 import { createLog, type Logger } from "../../../services/log.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { type ControlPlane, openControlPlane } from "../../../services/room/control-plane.ts";
-import { edgeTransport } from "../../../services/room/rpc/routes.ts";
+import { edgeTransport } from "../../../services/room/rpc/edge-transport.ts";
 import type { Tracer } from "../../../services/tracing.ts";
 import { type ConnectOptions, TestClient } from "../../support/client.ts";
 import { room } from "./stored.ts";

@@ -2,7 +2,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
 import { createLog } from "../../../../services/log.ts";
-import { edgeTransport } from "../../../../services/room/rpc/routes.ts";
+import { edgeTransport } from "../../../../services/room/rpc/edge-transport.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { EdgeStream } from "./edge-stream.ts";
 import { type RoomFixture, startRoom } from "./room-fixture.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLog } from "../../../../services/log.ts";
-import { edgeTransport } from "../../../../services/room/rpc/routes.ts";
+import { edgeTransport } from "../../../../services/room/rpc/edge-transport.ts";
 import { EdgeStream } from "./edge-stream.ts";
 import { type RoomFixture, startRoom } from "./room-fixture.ts";
 import { bearer, errorInfo, type JsonBody, readJson, TOKENS } from "./rpc-fixture.ts";
