@@ -1,5 +1,5 @@
 import { RoomError } from "../services/errors.ts";
-import { packWrites, unpackAnswers } from "./embedded-packing.ts";
+import { packChanges, packWrites, unpackAnswers, unpackOutcomes } from "./embedded-packing.ts";
 import type {
   Answer,
   ControlAnswer,
@@ -39,6 +39,7 @@ export class Batch {
   #events: Asked<EventWrite, EventAnswer>[] = [];
   #eventBytes = 0;
   #control: Asked<ControlWrite, ControlAnswer>[] = [];
+  #controlBytes = 0;
   #reads: Asked<Read, ReadAnswer>[] = [];
   #isGivenUp = false;
 
@@ -49,8 +50,10 @@ export class Batch {
   }
 
   addControl(ask: ControlWrite, settle: Settle<ControlAnswer>): void {
+    const bytes = ask.op === "delete" ? 0 : ask.value.length;
     this.#control.push({ ask, settle });
-    this.#added(ask.op === "delete" ? 0 : ask.value.length);
+    this.#controlBytes += bytes;
+    this.#added(bytes);
   }
 
   addRead<K extends ReadKind>(ask: Read<K>, settle: Settle<ReadAnswer<K>>): void {
@@ -67,7 +70,7 @@ export class Batch {
       kind: "request",
       series,
       events: packWrites(asks(this.#events), this.#eventBytes),
-      control: asks(this.#control),
+      control: packChanges(asks(this.#control), this.#controlBytes),
       reads: asks(this.#reads),
     };
   }
@@ -76,7 +79,7 @@ export class Batch {
   settle({ written, reads }: Answer): void {
     if (written.ok) {
       settleAll(this.#events, unpackAnswers(written.value.events));
-      settleAll(this.#control, written.value.control);
+      settleAll(this.#control, unpackOutcomes(written.value.control));
     } else {
       this.failWrites(new RoomError("unavailable", `not stored: ${written.reason}`));
     }

@@ -1,6 +1,6 @@
 import type { RoomId } from "../services/ids.ts";
 import type { ControlEntry, HistoryRange, RoomPosition } from "./broker.ts";
-import type { PackedAnswers, PackedWrites } from "./embedded-packing.ts";
+import type { PackedAnswers, PackedChanges, PackedOutcomes, PackedWrites } from "./embedded-packing.ts";
 import type { OpenProblem } from "./open-error.ts";
 import type { Retention } from "./retention.ts";
 
@@ -94,7 +94,7 @@ export interface Request {
   /** Grows with every failed transaction the main thread hears of: see embedded-worker.ts. */
   readonly series: number;
   readonly events: PackedWrites;
-  readonly control: readonly ControlWrite[];
+  readonly control: PackedChanges;
   readonly reads: readonly Read[];
 }
 
@@ -104,7 +104,7 @@ export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly o
 /** What a transaction did, in the order of its writes. */
 export interface Written {
   readonly events: PackedAnswers;
-  readonly control: readonly ControlAnswer[];
+  readonly control: PackedOutcomes;
 }
 
 /** Answer to a Request. Answers come in the order of the requests. */

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { textOf, toOpenError } from "./embedded-database.ts";
-import { packAnswers, unpackWrites } from "./embedded-packing.ts";
+import { packAnswers, packOutcomes, unpackChanges, unpackWrites } from "./embedded-packing.ts";
 import type {
   Answer,
   FromStorage,
@@ -16,7 +16,7 @@ import { Storage } from "./embedded-storage.ts";
 
 /** How often what became old is looked for, and how often a failing storage is tried again, in milliseconds. */
 const TICK_MS = 1_000;
-const NOTHING_WRITTEN: Written = { events: packAnswers([]), control: [] };
+const NOTHING_WRITTEN: Written = { events: packAnswers([]), control: packOutcomes([]) };
 
 /**
  * Entry of the storage thread. SQLite blocks whoever calls it, for tens of milliseconds when it moves its write-ahead log
@@ -49,11 +49,11 @@ function serve(storage: Storage): void {
   let failedSeries = 0;
 
   const write = ({ series, events, control }: Request): Outcome<Written> => {
-    if (events.rooms.length + control.length === 0) return { ok: true, value: NOTHING_WRITTEN };
+    if (events.rooms.length + control.keys.length === 0) return { ok: true, value: NOTHING_WRITTEN };
     if (series <= failedSeries) return { ok: false, reason: "an earlier write failed" };
     const written = attempt((): Written => {
-      const done = storage.write(unpackWrites(events), control);
-      return { events: packAnswers(done.events), control: done.control };
+      const done = storage.write(unpackWrites(events), unpackChanges(control));
+      return { events: packAnswers(done.events), control: packOutcomes(done.control) };
     });
     if (!written.ok) {
       failedSeries = series;

@@ -44,7 +44,7 @@ export interface EmbeddedOptions {
 export async function openEmbeddedBroker(options: EmbeddedOptions): Promise<Broker> {
   const { dataDir, retention, maxFileBytes, backup, log } = options;
   const thread = await StorageThread.open({ storage: { dataDir, retention, maxFileBytes }, log });
-  return new EmbeddedBroker({ thread, backup, log });
+  return new EmbeddedBroker({ thread, end: await thread.ask({ kind: "logEnd" }), backup, log });
 }
 
 class EmbeddedBroker implements Broker {
@@ -55,8 +55,11 @@ class EmbeddedBroker implements Broker {
   readonly #live: LiveFeed;
   readonly #tails = new Set<Tail>();
   readonly #backups: BackupSchedule | undefined;
+  /** Seq of the latest event that anybody was told to be stored. */
+  #end: number;
 
-  constructor(options: { thread: StorageThread; backup: BackupOptions | undefined; log: Logger }) {
+  constructor(options: { thread: StorageThread; end: number; backup: BackupOptions | undefined; log: Logger }) {
+    this.#end = options.end;
     this.#thread = options.thread;
     this.#log = options.log;
     this.#live = new LiveFeed({ log: options.log });
@@ -90,7 +93,9 @@ class EmbeddedBroker implements Broker {
       this.#thread.writeEvent(write, {
         done: ({ seq, prevSeq, duplicate }) => {
           resolve({ seq, duplicate });
-          if (!duplicate) this.#live.deliver({ room, seq, prevSeq, event });
+          if (duplicate) return;
+          this.#end = seq;
+          this.#live.deliver({ room, seq, prevSeq, event });
         },
         fail: reject,
       });
@@ -153,8 +158,9 @@ class EmbeddedBroker implements Broker {
     return this.#thread.ask({ kind: "position", room });
   }
 
-  logEnd(): Promise<number> {
-    return this.#thread.ask({ kind: "logEnd" });
+  async logEnd(): Promise<number> {
+    this.#assertOpen();
+    return this.#end;
   }
 
   logStart(): Promise<number> {

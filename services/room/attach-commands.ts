@@ -34,7 +34,6 @@ import { BANNED } from "./presence.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { untilStored } from "./until-stored.ts";
-import type { Users } from "./users.ts";
 
 type Result = Reply["result"];
 /** Takes the one answer to a command. */
@@ -61,7 +60,6 @@ export class AttachCommands {
   readonly #messages: Messages;
   readonly #direct: DirectCommands;
   readonly #moderation: AttachModeration;
-  readonly #users: Users;
 
   constructor(options: {
     fold: ControlFold;
@@ -73,7 +71,6 @@ export class AttachCommands {
     messages: Messages;
     direct: DirectCommands;
     moderation: AttachModeration;
-    users: Users;
   }) {
     this.#fold = options.fold;
     this.#rooms = options.rooms;
@@ -84,7 +81,6 @@ export class AttachCommands {
     this.#messages = options.messages;
     this.#direct = options.direct;
     this.#moderation = options.moderation;
-    this.#users = options.users;
   }
 
   /**
@@ -150,8 +146,7 @@ export class AttachCommands {
     const { edgeId, incarnation } = session;
     const entry = create(ClientEntrySchema, { client: { ...shown, edgeId }, incarnation, sessionHash });
     await untilStored(session.signal, async () => {
-      if (!(await this.#users.isKnown(uid))) client.isNew = true;
-      await this.#clients.register(uid, entry);
+      if (await this.#clients.register(uid, entry)) client.isNew = true;
     });
     // A newer token may allow less than the one before.
     for (const [room, state] of client.rooms) if (state === "joined") await this.#recheck(session, client, room);

@@ -59,15 +59,16 @@ export class Clients {
   /**
    * Registers a connection, or what changed of it. An older connection with the same session is closed (4504), and this
    * one when its user has too many (4505); the order of the log says which is older. Idempotent.
+   * @returns true when nobody knew of the user before.
    * @throws RoomError unavailable.
    */
-  async register(uid: Uid, entry: ClientEntry): Promise<void> {
+  async register(uid: Uid, entry: ClientEntry): Promise<boolean> {
     const { client, incarnation } = entry;
     if (client === undefined) throw new RoomError("invalid_argument", "no client");
     const known = this.#fold.connections.clients.get(client.clientId)?.value;
-    if (known?.closed !== undefined) return;
+    if (known?.closed !== undefined) return false;
     const profile = create(ProfileSchema, { uid, username: client.username, avatarId: client.avatarId });
-    await Promise.all([
+    const [isNew] = await Promise.all([
       this.#users.remember(uid, profile),
       known !== undefined && equals(ClientEntrySchema, known, entry)
         ? undefined
@@ -75,6 +76,7 @@ export class Clients {
     ]);
     const self = this.#fold.connections.clients.get(client.clientId);
     if (self?.value !== undefined) await this.#closeSurplus(self, self.value);
+    return isNew;
   }
 
   /** Ends a connection's memberships and its registration. @throws RoomError unavailable. */

@@ -90,7 +90,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const { conversations, recipients } = direct;
   const publisher = new Publisher({ broker, now, tracer });
   const messages = new Messages({ rooms, users, history, recipients, publisher, audit, snapshots, metrics });
-  const own = { direct: direct.commands, moderation: moderating.commands, users };
+  const own = { direct: direct.commands, moderation: moderating.commands };
   const reads = { history, snapshots };
   const commands = new AttachCommands({ fold, rooms, membership, clients, ...reads, messages, ...own });
   const watches = new Watches({ broker, tail, rooms, metrics });

@@ -7,17 +7,19 @@ export async function eachBounded<T>(
   limit: number,
   task: (item: T) => Promise<void>,
 ): Promise<void> {
-  const iterator = items[Symbol.iterator]();
+  const all = [...items];
+  const rest = all.values();
   const failures: unknown[] = [];
   const work = async (): Promise<void> => {
-    for (let step = iterator.next(); !step.done && failures.length === 0; step = iterator.next()) {
+    for (const item of rest) {
       try {
-        await task(step.value);
+        await task(item);
       } catch (error) {
         failures.push(error);
       }
+      if (failures.length > 0) return;
     }
   };
-  await Promise.all(Array.from({ length: limit }, work));
+  await Promise.all(Array.from({ length: Math.min(limit, all.length) }, work));
   if (failures.length > 0) throw failures[0];
 }

@@ -11,9 +11,9 @@ export class KeyedQueue {
   run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const previous = this.#tails.get(key);
     const result = previous === undefined ? task() : previous.then(task);
-    const tail = result
-      .then(ignore, ignore)
-      .then(() => void (this.#tails.get(key) === tail && this.#tails.delete(key)));
+    // The caller hears the outcome; here it only matters that it is over.
+    const over = (): void => void (this.#tails.get(key) === tail && this.#tails.delete(key));
+    const tail: Promise<void> = result.then(over, over);
     this.#tails.set(key, tail);
     return result;
   }
@@ -23,6 +23,3 @@ export class KeyedQueue {
     await Promise.all(this.#tails.values());
   }
 }
-
-/** The caller of run hears the outcome; the queue only needs to know that it is over. */
-const ignore = (): void => undefined;

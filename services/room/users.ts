@@ -29,14 +29,14 @@ export class Users {
     });
   }
 
-  /** Remembers that a user exists; one write in the user's life. @throws RoomError unavailable. */
-  async remember(uid: Uid, profile: Profile | undefined): Promise<void> {
-    if (this.#fold.knowsUser(uid)) return;
+  /** Remembers that a user exists; one write in the user's life. True when nobody knew. @throws RoomError unavailable. */
+  async remember(uid: Uid, profile: Profile | undefined): Promise<boolean> {
+    if (this.#fold.knowsUser(uid)) return false;
     const record = create(UserRecordSchema, {
       createTime: timestampFromMs(this.#now()),
       ...(profile && { profile }),
     });
-    await this.#writer.create(controlKeys.user(uid), UserRecordSchema, record);
+    return await this.#writer.create(controlKeys.user(uid), UserRecordSchema, record);
   }
 
   /** A user's profile when first seen; undefined when nobody remembers it. */
@@ -44,17 +44,16 @@ export class Users {
     return this.#fold.profile(uid);
   }
 
-  /** True when the user was remembered before the call. @throws RoomError unavailable. */
-  async isKnown(uid: Uid): Promise<boolean> {
-    return this.#fold.knowsUser(uid) || (await this.#control.get(controlKeys.user(uid)))?.value !== undefined;
-  }
-
   /**
    * True when the user has ever existed. Waits up to APPEAR_MS for one whose first connection is just being registered.
    * @throws RoomError unavailable.
    */
   async exists(uid: Uid): Promise<boolean> {
-    return (await this.isKnown(uid)) || this.#appears(uid);
+    return (await this.#isKnown(uid)) || this.#appears(uid);
+  }
+
+  async #isKnown(uid: Uid): Promise<boolean> {
+    return this.#fold.knowsUser(uid) || (await this.#control.get(controlKeys.user(uid)))?.value !== undefined;
   }
 
   async #appears(uid: Uid): Promise<boolean> {

@@ -1,6 +1,28 @@
-import { array, assert as check, integer, nat, option, property, record, string, uint8Array } from "fast-check";
+import {
+  array,
+  assert as check,
+  constant,
+  constantFrom,
+  integer,
+  nat,
+  oneof,
+  option,
+  property,
+  record,
+  string,
+  uint8Array,
+} from "fast-check";
 import { describe, expect, it } from "vitest";
-import { packAnswers, packWrites, unpackAnswers, unpackWrites } from "../../../broker/embedded-packing.ts";
+import {
+  packAnswers,
+  packChanges,
+  packOutcomes,
+  packWrites,
+  unpackAnswers,
+  unpackChanges,
+  unpackOutcomes,
+  unpackWrites,
+} from "../../../broker/embedded-packing.ts";
 import type { RoomId } from "../../../services/ids.ts";
 
 const seq = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -26,6 +48,23 @@ describe("packing", () => {
     check(
       property(array(answer), (answers) => {
         expect(unpackAnswers(structuredClone(packAnswers(answers)))).toEqual(answers);
+      }),
+    );
+  });
+
+  it("gives changes of the control log back as they were, and what became of them", () => {
+    const put = record({ op: constantFrom("put", "create"), key: string(), value: uint8Array({ maxLength: 100 }) });
+    const change = oneof(put, record({ op: constant("delete"), key: string() }));
+    check(
+      property(array(change), (changes) => {
+        const bytes = changes.reduce((sum, one) => sum + ("value" in one ? one.value.length : 0), 0);
+        expect(unpackChanges(structuredClone(packChanges(changes, bytes)))).toEqual(changes);
+      }),
+    );
+    const outcome = record({ revision: seq, applied: nat({ max: 1 }).map((one) => one === 1) });
+    check(
+      property(array(outcome), (outcomes) => {
+        expect(unpackOutcomes(structuredClone(packOutcomes(outcomes)))).toEqual(outcomes);
       }),
     );
   });

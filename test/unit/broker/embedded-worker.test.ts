@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { packWrites, unpackAnswers } from "../../../broker/embedded-packing.ts";
+import { packChanges, packWrites, unpackAnswers } from "../../../broker/embedded-packing.ts";
 import type {
   Answer,
   EventWrite,
@@ -51,7 +51,7 @@ function request(series: number, bytes: readonly number[], reads: Request["reads
     deletedSeq: 0,
   }));
   const total = bytes.reduce((sum, length) => sum + length, 0);
-  return { kind: "request", series, events: packWrites(events, total), control: [], reads };
+  return { kind: "request", series, events: packWrites(events, total), control: packChanges([], 0), reads };
 }
 
 function received(kind: FromStorage["kind"], count: number): Promise<unknown> {
