@@ -143,7 +143,10 @@ export interface RoomPosition {
  * (nats-server commit 244dda809), so races are settled by create or by the order of the log.
  */
 export interface ControlStore {
-  /** Writes a key; resolves with its revision once stored. @throws RoomError unavailable. */
+  /**
+   * Writes a key; resolves with its revision once stored. Here and in create the value is not to be changed any more:
+   * watchers in this process may be given the very same bytes. @throws RoomError unavailable.
+   */
   put(key: string, value: Uint8Array): Promise<number>;
   /** Writes a key only if it does not exist or was deleted; undefined when it exists. @throws RoomError unavailable. */
   create(key: string, value: Uint8Array): Promise<number | undefined>;

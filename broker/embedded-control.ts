@@ -16,11 +16,11 @@ export class EmbeddedControl implements ControlStore {
   }
 
   async put(key: string, value: Uint8Array): Promise<number> {
-    return (await this.#change({ op: "put", key, value: new Uint8Array(value) })).revision;
+    return (await this.#change({ op: "put", key, value })).revision;
   }
 
   async create(key: string, value: Uint8Array): Promise<number | undefined> {
-    const { applied, revision } = await this.#change({ op: "create", key, value: new Uint8Array(value) });
+    const { applied, revision } = await this.#change({ op: "create", key, value });
     return applied ? revision : undefined;
   }
 

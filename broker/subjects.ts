@@ -14,6 +14,7 @@ export function encodeToken(id: RoomId | Uid | string): string {
 
 /** Inverse of encodeToken. */
 export function decodeToken(token: string): string {
+  if (!token.includes("=")) return token;
   return token.replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 

@@ -176,7 +176,6 @@ export class EdgeNode implements ConnectionHost {
     this.#connections.set(id, connection);
     this.log.info({ client: id }, "connection opened");
     this.metrics.connectionsTotal.inc();
-    this.metrics.connections.set(this.#connections.size);
     void connection.start(accepted);
   }
 
@@ -218,7 +217,6 @@ export class EdgeNode implements ConnectionHost {
   onGone(connection: Connection, code: number): void {
     this.#direct.ended(connection, code !== NO_CLOSE_FRAME);
     this.#connections.delete(connection.id);
-    this.metrics.connections.set(this.#connections.size);
     const seconds = Math.round((Date.now() - connection.connectedAtMs) / 1_000);
     this.log.info({ client: connection.id, code, seconds }, "connection closed");
   }
@@ -257,6 +255,7 @@ export class EdgeNode implements ConnectionHost {
     let bytes = 0;
     for (const { outbox } of this.#connections.values()) bytes += outbox.waiting;
     this.metrics.outboxBytes.set(bytes);
+    this.metrics.connections.set(this.#connections.size);
   }
 
   async #drain(drainMs: number): Promise<void> {

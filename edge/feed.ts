@@ -103,6 +103,11 @@ export class Feed {
     return this.#last;
   }
 
+  /** True when it is open, and hears what comes. */
+  get isLive(): boolean {
+    return this.#state === "live" || this.#state === "reading";
+  }
+
   /** Subscribes and finds the position. Resolves when live. @throws RoomError unavailable; close it then. */
   async open(): Promise<void> {
     const { source, ring, reads, listener, rechecksMs } = this.#options;

@@ -57,39 +57,28 @@ export interface Refused {
  */
 export function checkUpgrade(request: UpgradeRequest, options: HandshakeOptions): Accepted | Refused {
   const [path = "", ...query] = (request.url ?? "").split("?");
+  const headers = headersOf(request);
   const refusal =
     checkTarget(request, path) ??
-    checkHost(request, options) ??
-    checkWebSocket(request) ??
-    checkOrigin(request, options);
+    checkListener(headers, options) ??
+    checkWebSocket(headers) ??
+    checkOrigin(headers, options);
   if (refusal !== undefined) return refusal;
   const profile = parseQuery(query.join("?"));
   if ("status" in profile) return profile;
-  const credentials = parseCredentials(request);
+  const credentials = parseCredentials(headers);
   if ("status" in credentials) return credentials;
   return { ok: true, ...profile, ...credentials };
 }
 
 /** Checks the Host header, for upgrades and pages alike; undefined when it is right. */
 export function checkHost(request: UpgradeRequest, options: HandshakeOptions): Refused | undefined {
-  const listener = listenerUrl(request, options);
-  if (listener === undefined) return refuse(400, "exactly one valid Host header is needed");
-  if (options.loopbackOnly && !hasLoopbackName(listener)) {
-    return refuse(
-      421,
-      "this server answers as localhost, 127.0.0.1 or [::1] only; set ALLOWED_ORIGINS to serve others",
-    );
-  }
-  return undefined;
+  return checkListener(headersOf(request), options);
 }
 
 /** Every value of a header, in order. */
-export function headerValues(request: UpgradeRequest, name: string): string[] {
-  const values: string[] = [];
-  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
-    if (request.rawHeaders[index]?.toLowerCase() === name) values.push(request.rawHeaders[index + 1] ?? "");
-  }
-  return values;
+export function headerValues(request: UpgradeRequest, name: string): readonly string[] {
+  return headersOf(request).get(name) ?? NONE;
 }
 
 /** A refusal with its status, its words for humans and further headers. */
@@ -103,6 +92,35 @@ export const UPGRADE_REQUIRED: Refused = refuse(426, "this is a WebSocket endpoi
   Connection: "close, Upgrade",
 });
 
+/** Every header's values in order, by its name in small letters. */
+type Headers = ReadonlyMap<string, readonly string[]>;
+
+const NONE: readonly string[] = [];
+
+function headersOf({ rawHeaders }: UpgradeRequest): Headers {
+  const headers = new Map<string, string[]>();
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? "";
+    const value = rawHeaders[index + 1] ?? "";
+    const known = headers.get(name);
+    if (known === undefined) headers.set(name, [value]);
+    else known.push(value);
+  }
+  return headers;
+}
+
+function checkListener(headers: Headers, options: HandshakeOptions): Refused | undefined {
+  const listener = listenerUrl(headers, options);
+  if (listener === undefined) return refuse(400, "exactly one valid Host header is needed");
+  if (options.loopbackOnly && !hasLoopbackName(listener)) {
+    return refuse(
+      421,
+      "this server answers as localhost, 127.0.0.1 or [::1] only; set ALLOWED_ORIGINS to serve others",
+    );
+  }
+  return undefined;
+}
+
 function checkTarget(request: UpgradeRequest, path: string): Refused | undefined {
   if (!path.startsWith("/") || path.startsWith("//")) return refuse(400, "the request target must be a path");
   if (path !== WEBSOCKET_PATH) return refuse(404, `WebSocket connections are taken at ${WEBSOCKET_PATH}`);
@@ -111,38 +129,38 @@ function checkTarget(request: UpgradeRequest, path: string): Refused | undefined
   return undefined;
 }
 
-function checkWebSocket(request: UpgradeRequest): Refused | undefined {
-  const upgrade = headerValues(request, "upgrade");
-  const connection = headerValues(request, "connection").flatMap(listEntries);
+function checkWebSocket(headers: Headers): Refused | undefined {
+  const upgrade = headers.get("upgrade") ?? NONE;
+  const connection = (headers.get("connection") ?? NONE).flatMap(listEntries);
   if (upgrade.length === 0 || !connection.some((entry) => entry.toLowerCase() === "upgrade")) {
     return UPGRADE_REQUIRED;
   }
   if (upgrade.length !== 1 || upgrade[0]?.toLowerCase() !== "websocket") {
     return refuse(400, "Upgrade must be websocket and nothing else");
   }
-  const [version, ...otherVersions] = headerValues(request, "sec-websocket-version");
+  const [version, ...otherVersions] = headers.get("sec-websocket-version") ?? NONE;
   if (version !== "13" || otherVersions.length > 0) {
     return refuse(400, "Sec-WebSocket-Version must be 13", { "Sec-WebSocket-Version": "13" });
   }
-  const [key = "", ...otherKeys] = headerValues(request, "sec-websocket-key");
+  const [key = "", ...otherKeys] = headers.get("sec-websocket-key") ?? NONE;
   if (!SIXTEEN_BYTES.test(key) || otherKeys.length > 0) {
     return refuse(400, "Sec-WebSocket-Key must be 16 bytes in base64");
   }
   return undefined;
 }
 
-function checkOrigin(request: UpgradeRequest, options: HandshakeOptions): Refused | undefined {
-  const origins = headerValues(request, "origin");
+function checkOrigin(headers: Headers, options: HandshakeOptions): Refused | undefined {
+  const origins = headers.get("origin") ?? NONE;
   if (origins.length === 0) return undefined; // not a browser
   const [origin = "", ...others] = origins;
-  const listener = listenerUrl(request, options);
+  const listener = listenerUrl(headers, options);
   const allowed =
     others.length === 0 && listener !== undefined && isAllowedOrigin(origin, listener, options.allowedOrigins);
   return allowed ? undefined : refuse(403, "this origin is not allowed");
 }
 
-function listenerUrl(request: UpgradeRequest, options: HandshakeOptions): URL | undefined {
-  const [host = "", ...others] = headerValues(request, "host");
+function listenerUrl(headers: Headers, options: HandshakeOptions): URL | undefined {
+  const [host = "", ...others] = headers.get("host") ?? NONE;
   return others.length === 0 ? parseListenerUrl(options.scheme, host) : undefined;
 }
 
@@ -163,8 +181,8 @@ function parseQuery(query: string): Pick<Accepted, "roomId" | "username" | "avat
   return { roomId, username, avatarId };
 }
 
-function parseCredentials(request: UpgradeRequest): Pick<Accepted, "bearer" | "session"> | Refused {
-  const header = headerValues(request, "sec-websocket-protocol");
+function parseCredentials(headers: Headers): Pick<Accepted, "bearer" | "session"> | Refused {
+  const header = headers.get("sec-websocket-protocol") ?? NONE;
   const offered = header.flatMap(listEntries);
   if (header.length > 0 && !areTokens(offered)) {
     return refuse(400, `Sec-WebSocket-Protocol must be a list of at most ${MAX_SUBPROTOCOLS} different tokens`);
@@ -172,7 +190,7 @@ function parseCredentials(request: UpgradeRequest): Pick<Accepted, "bearer" | "s
   if (offered.length > 0 && !offered.includes(SUBPROTOCOL)) {
     return refuse(400, `Sec-WebSocket-Protocol must offer ${SUBPROTOCOL}`);
   }
-  const authorization = headerValues(request, "authorization").flatMap((value) => BEARER.exec(value)?.[1] ?? []);
+  const authorization = (headers.get("authorization") ?? NONE).flatMap((value) => BEARER.exec(value)?.[1] ?? []);
   const bearers = [...authorization, ...entriesAfter(offered, "bearer.")];
   const sessions = entriesAfter(offered, "session.");
   if (bearers.length + sessions.length > 1) return refuse(400, "at most one token or session may be given");

@@ -152,6 +152,17 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     return this.#storedSeq;
   }
 
+  /** True when the room is heard, as far as was acknowledged through this edge. */
+  get isCurrent(): boolean {
+    return this.feed.isLive && this.feed.last >= this.#storedSeq;
+  }
+
+  /** Resolves when that is so. @throws RoomError unavailable when the room cannot be heard. */
+  async current(): Promise<void> {
+    await this.opened;
+    await this.feed.reached(this.#storedSeq);
+  }
+
   /** Makes a connection a member that hears everything from now on, but for events up to `after`. */
   admit(outbox: Outbox, uid: string, grant: Grant, after: number): Member {
     const member: Member = {

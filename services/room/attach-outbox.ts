@@ -61,9 +61,14 @@ export class AttachOutbox {
     this.#stop({ error });
   }
 
-  /** Resolves when there is space for answers to further commands, or at the end. */
-  async hasSpace(): Promise<void> {
-    while (this.#bytes > HIGH_BYTES && this.#end === undefined) await this.#space.promise;
+  /** True when there is space for answers to further commands, or at the end. */
+  get hasSpace(): boolean {
+    return this.#bytes <= HIGH_BYTES || this.#end !== undefined;
+  }
+
+  /** Resolves when that is so. */
+  async space(): Promise<void> {
+    while (!this.hasSpace) await this.#space.promise;
   }
 
   /** What is sent. To be read once. @throws what the stream was failed with. */

@@ -70,7 +70,8 @@ export class Attachment {
   #claimedAt = 0;
   #inStep = false;
   #running = 0;
-  #ran = Promise.withResolvers<void>();
+  /** Settled when one of them is done; undefined while nobody waits for that. */
+  #ran: PromiseWithResolvers<void> | undefined;
 
   /** @param options.onHello hears when it is known who attaches, before the first answer. */
   constructor(options: { parts: AttachmentParts; onHello: (attachment: Attachment) => void }) {
@@ -99,7 +100,7 @@ export class Attachment {
       for await (const request of requests) {
         if (request.hello !== undefined) await this.#begin(request.hello);
         for (const command of request.commands) {
-          await this.#space();
+          if (!this.#hasSpace) await this.#space();
           if (this.#over.signal.aborted) return;
           if (command.command.case === "syncEnd") await this.#syncEnd(command.requestId, command.command.value);
           else this.#start(command);
@@ -115,7 +116,7 @@ export class Attachment {
   end(error?: RoomError): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
-    this.#ran.resolve();
+    this.#ran?.resolve();
     if (error === undefined) this.#outbox.finish();
     else this.#outbox.fail(error);
   }
@@ -201,8 +202,7 @@ export class Attachment {
         if (!this.#over.signal.aborted) answer.failed(error);
       } finally {
         this.#running--;
-        this.#ran.resolve();
-        this.#ran = Promise.withResolvers();
+        this.#ran?.resolve();
       }
     });
   }
@@ -225,10 +225,18 @@ export class Attachment {
     return { span, done, failed };
   }
 
-  /** Resolves when another command may be begun. */
+  /** True when another command may be begun. */
+  get #hasSpace(): boolean {
+    return this.#running < MAX_RUNNING && this.#outbox.hasSpace;
+  }
+
+  /** Resolves when that is so, or at the end. */
   async #space(): Promise<void> {
-    await this.#outbox.hasSpace();
-    while (this.#running >= MAX_RUNNING && !this.#over.signal.aborted) await this.#ran.promise;
+    await this.#outbox.space();
+    while (this.#running >= MAX_RUNNING && !this.#over.signal.aborted) {
+      this.#ran = Promise.withResolvers();
+      await this.#ran.promise;
+    }
   }
 
   async #syncEnd(requestId: number, { directSeq }: SyncEnd): Promise<void> {

@@ -127,10 +127,11 @@ export class Clients {
   }
 
   async #closeSurplus(self: FoldedClient, { client, sessionHash }: ClientEntry): Promise<void> {
-    const older = [...this.#fold.connections.ofSession(sessionHash)].filter((other) => other.since < self.since);
-    await eachBounded(older, WRITES, async (other) => void (await this.#close(other, REPLACED)));
-    const open = [...this.#fold.connections.ofUser(client?.uid ?? "")].filter((other) => !other.value?.closed);
-    const before = open.filter((other) => other.since < self.since);
+    const { connections } = this.#fold;
+    const older = connections.ofSession(sessionHash).filter((other) => other.since < self.since);
+    if (older.length > 0) await eachBounded(older, WRITES, async (other) => void (await this.#close(other, REPLACED)));
+    const ofUser = connections.ofUser(client?.uid ?? "");
+    const before = ofUser.filter((other) => other.since < self.since && !other.value?.closed);
     if (before.length >= this.#limits.maxConnectionsPerUser) await this.#close(self, TOO_MANY);
   }
 

@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, isMessage } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { ControlEntry, ControlStore, Unsubscribe } from "../../broker/broker.ts";
 import { EdgeTrafficSchema } from "../../gen/baccarat/v1/admin_service_pb.ts";
@@ -57,6 +57,8 @@ export class ControlFold {
   readonly #listeners = new Set<ChangeListener>();
   readonly #waiters = new RevisionWaiters();
   readonly #users = new Map<Uid, Profile | undefined>();
+  /** What is about to be written here, by its bytes. */
+  readonly #expected = new WeakMap<Uint8Array, Message>();
   readonly #caughtUp = Promise.withResolvers<void>();
   #unsubscribe: Unsubscribe | undefined;
   #closed = false;
@@ -129,6 +131,11 @@ export class ControlFold {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Tells what bytes say that are about to be written: an engine in this process gives the same bytes back. */
+  expect(bytes: Uint8Array, message: Message): void {
+    this.#expected.set(bytes, message);
   }
 
   room(id: RoomId): FoldedRoom | undefined {
@@ -265,6 +272,8 @@ export class ControlFold {
   /** A value that cannot be read counts as deleted, at every replica alike. */
   #read<M extends Message>(schema: GenMessage<M>, entry: ControlEntry): M | undefined {
     if (entry.value === undefined) return undefined;
+    const expected = this.#expected.get(entry.value);
+    if (isMessage(expected, schema)) return expected;
     try {
       return fromBinary(schema, entry.value);
     } catch (error) {

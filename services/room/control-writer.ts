@@ -6,7 +6,8 @@ import type { ControlFold } from "./control-fold.ts";
 
 /**
  * Writes the control log. Every method resolves once the write was stored and came back in this replica's fold, so that
- * whoever waited for it sees it. All throw RoomError `unavailable`, which leaves open whether the write was stored.
+ * whoever waited for it sees it. All throw RoomError `unavailable`, which leaves open whether the write was stored. What is
+ * written becomes part of the fold, so nobody may change it afterwards.
  */
 export class ControlWriter {
   readonly #control: ControlStore;
@@ -18,12 +19,12 @@ export class ControlWriter {
   }
 
   async put<S extends DescMessage>(key: string, schema: S, value: MessageShape<S>): Promise<void> {
-    await this.#fold.reached(await this.#control.put(key, toBinary(schema, value)));
+    await this.#fold.reached(await this.#control.put(key, this.#encode(schema, value)));
   }
 
   /** False when the key exists. */
   async create<S extends DescMessage>(key: string, schema: S, value: MessageShape<S>): Promise<boolean> {
-    const revision = await this.#control.create(key, toBinary(schema, value));
+    const revision = await this.#control.create(key, this.#encode(schema, value));
     if (revision === undefined) return false;
     await this.#fold.reached(revision);
     return true;
@@ -42,6 +43,12 @@ export class ControlWriter {
     const revision = await this.#control.put(controlKeys.attachment(incarnation), CLAIMED);
     await this.#fold.reached(revision);
     return revision;
+  }
+
+  #encode<S extends DescMessage>(schema: S, value: MessageShape<S>): Uint8Array {
+    const bytes = toBinary(schema, value);
+    this.#fold.expect(bytes, value);
+    return bytes;
   }
 }
 

@@ -100,7 +100,7 @@ export class Conversations {
    */
   async current(): Promise<number> {
     const end = await this.#ends.read("", () => this.#broker.logEnd());
-    await within(READ_MS, this.#ready.promise);
+    if (this.#waiting !== undefined) await within(READ_MS, this.#ready.promise);
     await this.#tail.reached(end, READ_MS);
     return end;
   }

@@ -1,10 +1,8 @@
 /** Entries of one chunk before it is split in two: an insertion moves at most this many references. */
 const CHUNK = 512;
 
-interface Chunk<V> {
-  readonly keys: string[];
-  readonly values: V[];
-}
+/** Keys in their order. */
+type Chunk = string[];
 
 /**
  * A map in the order of its keys (code units). Insertion and removal cost a binary search and the move of half a chunk,
@@ -12,7 +10,7 @@ interface Chunk<V> {
  */
 export class OrderedMap<V> {
   readonly #index = new Map<string, V>();
-  readonly #chunks: Chunk<V>[] = [];
+  readonly #chunks: Chunk[] = [];
 
   get size(): number {
     return this.#index.size;
@@ -34,19 +32,14 @@ export class OrderedMap<V> {
   set(key: string, value: V): void {
     const known = this.#index.has(key);
     this.#index.set(key, value);
+    if (known) return;
     const chunk = this.#chunks[this.#chunkOf(key)];
     if (chunk === undefined) {
-      this.#chunks.push({ keys: [key], values: [value] });
+      this.#chunks.push([key]);
       return;
     }
-    const at = lowerBound(chunk.keys, key);
-    if (known) {
-      chunk.values[at] = value;
-      return;
-    }
-    chunk.keys.splice(at, 0, key);
-    chunk.values.splice(at, 0, value);
-    if (chunk.keys.length > CHUNK) this.#split(chunk);
+    chunk.splice(lowerBound(chunk, key), 0, key);
+    if (chunk.length > CHUNK) this.#split(chunk);
   }
 
   delete(key: string): boolean {
@@ -54,19 +47,20 @@ export class OrderedMap<V> {
     const number = this.#chunkOf(key);
     const chunk = this.#chunks[number];
     if (chunk === undefined) return true;
-    const at = lowerBound(chunk.keys, key);
-    chunk.keys.splice(at, 1);
-    chunk.values.splice(at, 1);
-    if (chunk.keys.length === 0) this.#chunks.splice(number, 1);
+    chunk.splice(lowerBound(chunk, key), 1);
+    if (chunk.length === 0) this.#chunks.splice(number, 1);
     return true;
   }
 
   /** Walks keys and values in order from the first key that is at least `from`. Not to be used across changes. */
   *from(from: string): Generator<readonly [key: string, value: V]> {
     let number = this.#chunkOf(from);
-    let at = lowerBound(this.#chunks[number]?.keys ?? [], from);
+    let at = lowerBound(this.#chunks[number] ?? [], from);
     for (let chunk = this.#chunks[number]; chunk !== undefined; chunk = this.#chunks[++number]) {
-      for (; at < chunk.keys.length; at++) yield [chunk.keys[at] as string, chunk.values[at] as V];
+      for (; at < chunk.length; at++) {
+        const key = chunk[at] as string;
+        yield [key, this.#index.get(key) as V];
+      }
       at = 0;
     }
   }
@@ -77,15 +71,14 @@ export class OrderedMap<V> {
     let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#chunks[middle]?.keys[0] ?? "") <= key) low = middle + 1;
+      if ((this.#chunks[middle]?.[0] ?? "") <= key) low = middle + 1;
       else high = middle;
     }
     return Math.max(0, low - 1);
   }
 
-  #split(chunk: Chunk<V>): void {
-    const half = chunk.keys.length >>> 1;
-    const upper = { keys: chunk.keys.splice(half), values: chunk.values.splice(half) };
+  #split(chunk: Chunk): void {
+    const upper = chunk.splice(chunk.length >>> 1);
     this.#chunks.splice(this.#chunks.indexOf(chunk) + 1, 0, upper);
   }
 }

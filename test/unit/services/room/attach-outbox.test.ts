@@ -61,7 +61,7 @@ describe("AttachOutbox", () => {
     const outbox = new AttachOutbox();
     let space = false;
     outbox.push(update("big", 3 * 1024 * 1024));
-    const waiting = outbox.hasSpace().then(() => {
+    const waiting = outbox.space().then(() => {
       space = true;
     });
     await turn();
@@ -79,6 +79,6 @@ describe("AttachOutbox", () => {
     outbox.fail(new Error("gone"));
     expect(outbox.push(update("b"))).toBe(true);
     await expect(outbox.responses().next()).rejects.toThrow("gone");
-    await outbox.hasSpace();
+    await outbox.space();
   });
 });
