@@ -140,8 +140,8 @@ export class EventRetention {
     const cutoff = now - this.#limits.maxAgeMs;
     const rows: StoredRow[] = [];
     let bytes = this.#bytes;
-    for (const row of this.#queries.oldest.iterate(budget)) {
-      if (bytes <= this.#limits.maxBytes && row.at >= cutoff) break;
+    for (const row of this.#queries.oldest.iterate()) {
+      if (rows.length >= budget || (bytes <= this.#limits.maxBytes && row.at >= cutoff)) break;
       bytes -= row.size + ROW_BYTES;
       rows.push(row);
     }
@@ -174,7 +174,8 @@ function prepareQueries(db: DatabaseSync) {
   const stored = "SELECT seq, room, at, length(body) AS size FROM events";
   return {
     findOne: prepare<StoredRow>(db, `${stored} WHERE seq = ? AND room = ?`),
-    oldest: prepare<StoredRow>(db, `${stored} ORDER BY seq LIMIT ?`),
+    // Without a LIMIT: SQLite would compile the statement anew for each run, as the plan may depend on the number bound.
+    oldest: prepare<StoredRow>(db, `${stored} ORDER BY seq`),
     oldestOfRoom: prepare<StoredRow>(db, `${stored} INDEXED BY events_by_room WHERE room = ? ORDER BY seq LIMIT ?`),
     firstAfter: prepare<{ seq: number; at: number }>(
       db,

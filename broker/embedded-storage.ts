@@ -58,7 +58,7 @@ export class Storage {
       };
       // Twice what came in: a log at its limit shrinks to it under any load, and no single write pays for much.
       const bytes = events.reduce((sum, event) => sum + event.body.length + ROW_BYTES, 0);
-      this.#trim(Math.ceil((2 * bytes) / ROW_BYTES));
+      if (bytes > 0) this.#trim(Math.ceil((2 * bytes) / ROW_BYTES));
       return written;
     });
   }
