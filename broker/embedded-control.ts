@@ -15,17 +15,16 @@ export class EmbeddedControl implements ControlStore {
     void this.#thread.stopped.then(() => this.#interrupt());
   }
 
-  async put(key: string, value: Uint8Array): Promise<number> {
-    return (await this.#change({ op: "put", key, value })).revision;
+  put(key: string, value: Uint8Array): Promise<number> {
+    return this.#change({ op: "put", key, value }, ({ revision }) => revision);
   }
 
-  async create(key: string, value: Uint8Array): Promise<number | undefined> {
-    const { applied, revision } = await this.#change({ op: "create", key, value });
-    return applied ? revision : undefined;
+  create(key: string, value: Uint8Array): Promise<number | undefined> {
+    return this.#change({ op: "create", key, value }, ({ applied, revision }) => (applied ? revision : undefined));
   }
 
-  async delete(key: string): Promise<number> {
-    return (await this.#change({ op: "delete", key })).revision;
+  delete(key: string): Promise<number> {
+    return this.#change({ op: "delete", key }, ({ revision }) => revision);
   }
 
   get(key: string): Promise<ControlEntry | undefined> {
@@ -45,10 +44,10 @@ export class EmbeddedControl implements ControlStore {
     });
   }
 
-  #change(write: ControlWrite): Promise<ControlAnswer> {
+  #change<T>(write: ControlWrite, result: (answer: ControlAnswer) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const done = (answer: ControlAnswer): void => {
-        resolve(answer);
+        resolve(result(answer));
         if (answer.applied) this.#announce(write, answer.revision);
       };
       this.#thread.writeControl(write, { done, fail: reject });

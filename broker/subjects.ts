@@ -5,11 +5,16 @@ import type { RoomId, Uid } from "../services/ids.ts";
  * is valid in a NATS subject and in a KV key alike (NATS ADR-6, ADR-8): no wildcard, separator, space or control
  * character of an id gets through, and two ids never share a token.
  */
-const PLAIN = /[^A-Za-z0-9_-]/g;
+const SPECIAL = /[^A-Za-z0-9_-]/;
+const ALL_SPECIAL = new RegExp(SPECIAL, "g");
 
 /** Encodes an id as one token. Ids are ASCII by their grammar, so every escape is two hex digits. */
 export function encodeToken(id: RoomId | Uid | string): string {
-  return id.replace(PLAIN, (character) => `=${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
+  if (!SPECIAL.test(id)) return id;
+  return id.replace(
+    ALL_SPECIAL,
+    (character) => `=${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+  );
 }
 
 /** Inverse of encodeToken. */
