@@ -57,6 +57,8 @@ export interface Broker {
   history(room: RoomId, range: HistoryRange): Promise<HistoryPage>;
   /** Where a room's log begins and ends. @throws RoomError unavailable. */
   position(room: RoomId): Promise<RoomPosition>;
+  /** The seq of that alone, which may be had for less: every join asks. @throws RoomError unavailable. */
+  roomEnd(room: RoomId): Promise<number>;
   /** Where the whole log ends: no event stored so far has a greater seq. @throws RoomError unavailable. */
   logEnd(): Promise<number>;
   /**

@@ -170,6 +170,10 @@ export class NatsBroker implements Broker {
     return this.#parts.history.position(room);
   }
 
+  async roomEnd(room: RoomId): Promise<number> {
+    return (await this.position(room)).seq;
+  }
+
   async logEnd(): Promise<number> {
     this.#refuseWhenUseless();
     return (await this.#parts.api.info(this.#parts.names.logStream)).state.last_seq;

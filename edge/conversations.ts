@@ -170,7 +170,7 @@ export class Conversations {
           conversation.listener = listener;
           return Promise.resolve(() => undefined);
         },
-        position: () => Promise.resolve({ seq: from }),
+        position: () => Promise.resolve(from),
         history: (range) => broker.history(room, range),
       },
       ring: new Ring({ epoch: broker.epoch, limits: RING }),

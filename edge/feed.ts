@@ -1,12 +1,4 @@
-import type {
-  Broker,
-  HistoryPage,
-  HistoryRange,
-  RoomListener,
-  RoomPosition,
-  StoredEvent,
-  Unsubscribe,
-} from "../broker/broker.ts";
+import type { Broker, HistoryPage, HistoryRange, RoomListener, StoredEvent, Unsubscribe } from "../broker/broker.ts";
 import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
 import { backoffMs } from "../services/backoff.ts";
 import type { RoomId } from "../services/ids.ts";
@@ -32,7 +24,7 @@ export interface FeedListener {
 export interface FeedSource {
   subscribe(listener: RoomListener): Promise<Unsubscribe>;
   /** Position at or after everything that was stored before the subscription. */
-  position(): Promise<Pick<RoomPosition, "seq">>;
+  position(): Promise<number>;
   history(range: HistoryRange): Promise<HistoryPage>;
 }
 
@@ -40,7 +32,7 @@ export interface FeedSource {
 export function roomSource(broker: Broker, room: RoomId): FeedSource {
   return {
     subscribe: (listener) => broker.subscribe(room, listener),
-    position: () => broker.position(room),
+    position: () => broker.roomEnd(room),
     history: (range) => broker.history(room, range),
   };
 }
@@ -117,7 +109,7 @@ export class Feed {
     });
     if (this.#closed) return unsubscribe();
     this.#unsubscribe = unsubscribe;
-    const { seq } = await reads.run(() => source.position());
+    const seq = await reads.run(() => source.position());
     if (this.#closed) return;
     this.#last = seq;
     ring.reset(seq);

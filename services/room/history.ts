@@ -1,4 +1,4 @@
-import type { Broker, HistoryPage, HistoryRange, RoomPosition, StoredEvent } from "../../broker/broker.ts";
+import type { Broker, HistoryPage, HistoryRange, StoredEvent } from "../../broker/broker.ts";
 import type { Event, Position } from "../../gen/baccarat/v1/event_pb.ts";
 import type { Message } from "../../gen/baccarat/v1/message_pb.ts";
 import { RoomError } from "../errors.ts";
@@ -45,7 +45,7 @@ export class History {
   readonly #broker: Broker;
   readonly #rooms: Rooms;
   readonly #pages = new SharedReads<HistoryPage>();
-  readonly #positions = new SharedReads<RoomPosition>();
+  readonly #roomEnds = new SharedReads<number>();
   readonly #ends = new SharedReads<number>();
 
   constructor(options: { broker: Broker; rooms: Rooms }) {
@@ -125,7 +125,7 @@ export class History {
 
   async #latest(room: RoomId, limit: number, reason: string): Promise<Recovery> {
     if (limit === 0) {
-      const { seq } = await this.#positions.read(room, () => this.#broker.position(room));
+      const seq = await this.#roomEnds.read(room, () => this.#broker.roomEnd(room));
       return { seq, events: [], recovered: false, reason };
     }
     const { seq, events } = await this.#page(room, { limit, before: undefined });

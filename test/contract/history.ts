@@ -113,15 +113,17 @@ export function historyContract(engine: Engine): void {
       const broker = await storage.open();
       for (let count = 1; count <= 30; count++) {
         const { seq } = await say(broker, LOBBY, `m${count}`);
-        const [page, position, end] = await Promise.all([
+        const [page, position, roomEnd, end] = await Promise.all([
           broker.history(LOBBY, { limit: 1 }),
           broker.position(LOBBY),
+          broker.roomEnd(LOBBY),
           broker.logEnd(),
         ]);
         expect(seqsOf(page.events)).toEqual([seq]);
         expect(page.seq).toBeGreaterThanOrEqual(seq);
         expect(position.seq).toBeGreaterThanOrEqual(seq);
         expect(position.floor).toBe(0);
+        expect(roomEnd).toBeGreaterThanOrEqual(seq);
         expect(end).toBeGreaterThanOrEqual(seq);
       }
     });

@@ -88,6 +88,7 @@ export function lifecycleContract(engine: Engine): void {
         tail: () => broker.tail(0, () => undefined),
         history: () => broker.history(LOBBY, { limit: 1 }),
         position: () => broker.position(LOBBY),
+        roomEnd: () => broker.roomEnd(LOBBY),
         logEnd: () => broker.logEnd(),
         logStart: () => broker.logStart(),
         storedAt: () => broker.storedAt(1),
@@ -119,6 +120,7 @@ function sharedStorage(openTwo: () => Promise<[Broker, Broker]>): void {
         expect(seqsOf(page.events)).toEqual([seq]);
         expect(page.seq).toBeGreaterThanOrEqual(seq);
         expect((await there.position(LOBBY)).seq).toBeGreaterThanOrEqual(seq);
+        expect(await there.roomEnd(LOBBY)).toBeGreaterThanOrEqual(seq);
       }
     });
 

@@ -105,6 +105,11 @@ export class FaultyBroker implements Broker {
     return await this.#broker.position(room);
   }
 
+  async roomEnd(room: RoomId): Promise<number> {
+    this.#checkReads();
+    return await this.#broker.roomEnd(room);
+  }
+
   logEnd(): Promise<number> {
     return this.#broker.logEnd();
   }

@@ -74,7 +74,7 @@ class Script implements FeedSource {
   }
 
   position() {
-    return Promise.resolve({ seq: this.end });
+    return Promise.resolve(this.end);
   }
 
   history(range: { after?: number; before?: number; limit: number }): Promise<HistoryPage> {

@@ -39,7 +39,7 @@ export async function openRoom(fanOut = new FanOut(), name = "r"): Promise<OpenR
             hear = (event) => heard.onEvent(event);
             return Promise.resolve(() => undefined);
           },
-          position: () => Promise.resolve({ seq: 10 }),
+          position: () => Promise.resolve(10),
           history: () => Promise.reject(new Error("nothing is lost here")),
         },
         ring,
