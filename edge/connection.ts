@@ -257,10 +257,7 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
       const first = await this.#inbox.first(patienceMs);
       if (this.#state.tag !== "awaiting-login") return undefined;
       if (identity !== undefined && first?.type !== "login") return { identity, greeting: undefined };
-      if (first === undefined) {
-        this.close("login_timeout");
-        return undefined;
-      }
+      if (first === undefined) return void this.close("login_timeout");
       this.#inbox.dropFirst();
       const better = await this.#tryLogin(first, identity);
       if (better !== undefined) return better;
