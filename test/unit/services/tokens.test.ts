@@ -14,6 +14,12 @@ const seconds = (offset: number): number => NOW / 1_000 + offset;
 const sign = (claims: Record<string, unknown>, alg = "HS256", key: Uint8Array = SECRET): Promise<string> =>
   new SignJWT({ sub: "ann", exp: seconds(60), ...claims }).setProtectedHeader({ alg }).sign(key);
 
+/** The other last character that stands for the same bits, of which two are not used. */
+function neighbour(last = ""): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  return alphabet[alphabet.indexOf(last) ^ 1] ?? "";
+}
+
 async function reasonOf(verified: Promise<unknown>): Promise<string> {
   const error = await verified.then(
     () => undefined,
@@ -145,6 +151,18 @@ describe("with a secret", () => {
     const body = [header, claims].map((part) => Buffer.from(part).toString("base64url")).join(".");
     const signature = createHmac("sha256", SECRET).update(body).digest("base64url");
     expect(await reasonOf(verifier.verify(`${body}.${signature}`))).toBe(`unauthenticated: ${reason}`);
+  });
+
+  it.each([
+    ["nothing", () => ""],
+    ["a part too many", (signature: string) => `${signature}.${signature}`],
+    ["the same bytes spelled otherwise", (signature: string) => signature.slice(0, -1) + neighbour(signature.at(-1))],
+    ["the same bytes padded", (signature: string) => `${signature}=`],
+    ["bytes too few", (signature: string) => signature.slice(0, -4)],
+  ])("refuses %s for a signature", async (_, change) => {
+    const [header, claims, signature = ""] = (await token({})).split(".");
+    const changed = `${header}.${claims}.${change(signature)}`;
+    expect(await reasonOf(verifier.verify(changed))).toBe("unauthenticated: the token is not valid");
   });
 
   it("refuses a token with an extension it must understand and does not", async () => {

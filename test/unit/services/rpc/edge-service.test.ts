@@ -1,6 +1,7 @@
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
+import { RoomService } from "../../../../gen/baccarat/v1/room_service_pb.ts";
 import { createLog } from "../../../../services/log.ts";
 import { edgeTransport } from "../../../../services/room/rpc/edge-transport.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -51,6 +52,14 @@ describe.each(TRANSPORTS)("Attach %s", (_, make) => {
 });
 
 describe("Attach", () => {
+  it("is all that an edge in the same process can call", async () => {
+    await using rpc = await startRoom();
+    const { getRoom, watchRoom } = createClient(RoomService, inProcess(rpc));
+    await expect(getRoom({ roomId: "table" })).rejects.toMatchObject({ code: Code.Unimplemented });
+    const events = watchRoom({})[Symbol.asyncIterator]();
+    await expect(events.next()).rejects.toMatchObject({ code: Code.Unimplemented });
+  });
+
   it("ends when the control plane does", async () => {
     await using rpc = await startRoom();
     await using edge = await EdgeStream.attach(inProcess(rpc), rpc.broker, "edge-1");
