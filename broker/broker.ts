@@ -14,12 +14,15 @@ import type { RoomId } from "../services/ids.ts";
  *
  * **Live delivery is at most once.** Listeners of one room hear its events in order of seq, but an event may be missing.
  * prevSeq shows it: there is a hole when prevSeq is greater than the last seq heard; 0 means unknown. history fills it.
+ * `losesLive` says where that can happen at all.
  *
  * **Reads are current.** history and position reflect every publish that was acknowledged before the call, at any process.
  */
 export interface Broker {
   /** Identity of the log: new when the log is recreated, the same over restarts and for every process. */
   readonly epoch: string;
+  /** False when no live event can be missing: whoever listens need not be told where logs end. */
+  readonly losesLive: boolean;
   /** Rooms, members, leases, bans: small state with one total order. */
   readonly control: ControlStore;
   /** Whether the broker can store right now; `reason` is for /readyz. */

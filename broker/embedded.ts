@@ -49,6 +49,8 @@ export async function openEmbeddedBroker(options: EmbeddedOptions): Promise<Brok
 
 class EmbeddedBroker implements Broker {
   readonly epoch: string;
+  /** Answers of the storage and live events are one and the same, within one process. */
+  readonly losesLive = false;
   readonly control: EmbeddedControl;
   readonly #thread: StorageThread;
   readonly #log: Logger;

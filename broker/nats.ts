@@ -69,6 +69,7 @@ export async function openNatsBroker(options: NatsOptions): Promise<NatsBroker> 
 /** The Broker of many processes. */
 export class NatsBroker implements Broker {
   readonly epoch: string;
+  readonly losesLive = true;
   readonly control: ControlStore;
   readonly #parts: NatsParts;
   readonly #log: Logger;

@@ -23,7 +23,8 @@ export function send(context: CommandContext, connection: Connection, frame: Sen
   const room = frame.room ?? connection.currentRoom;
   if (room === undefined) throw new RoomError("invalid_argument", "you are in no room: name one, or join one first");
   const member = connection.rooms.get(room);
-  const publishNow = () => publish(context, connection, frame, accessOf(room, member), "", span);
+  const publishNow = () =>
+    publish(context, connection, frame, { access: accessOf(room, member), toUid: "", hosted: member?.room, span });
   const slowModeMs = member?.room.policy.slowModeMs ?? 0;
   if (member === undefined || slowModeMs === 0 || member.grant.moderator) return publishNow();
   return member.room.slowMode.pace(connection.user.uid, slowModeMs, publishNow);
@@ -120,23 +121,27 @@ async function sendDirect(
     throw new RoomError("invalid_argument", "to_uid is yourself", { metadata: { field: "to_uid" } });
   }
   await context.directPermits.need(connection.id, uid, toUid);
-  await publish(context, connection, frame, { room }, toUid, span);
+  await publish(context, connection, frame, { access: { room }, toUid, hosted: undefined, span });
 }
 
 function publish(
   context: CommandContext,
   connection: Connection,
   frame: SendFrame,
-  access: RoomAccess,
-  toUid: string,
-  span: Span | undefined,
+  to: {
+    readonly access: RoomAccess;
+    /** The other user of a conversation, empty for a room. */
+    readonly toUid: string;
+    readonly hosted: HostedRoom | undefined;
+    readonly span: Span | undefined;
+  },
 ): Promise<void> {
+  const { access, toUid, hosted, span } = to;
   const { message, imageUrl, from, id } = frame;
   const content = { message, imageUrl, from, toUid, key: frame.clientMsgId || id || "" };
   const startedAt = performance.now();
   const { metrics } = context;
   const publishing = context.publisher.sendMessage(connection.user, access, content, connection, span);
-  const hosted = context.hub.get(access.room);
   hosted?.publishing();
   return publishing.then(
     (published) => {

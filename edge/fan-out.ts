@@ -37,11 +37,11 @@ export class FanOut {
   readonly #outboxes = new Set<Flushable>();
   readonly #afterTurn = new Set<AfterTurn>();
   #scheduled: NodeJS.Immediate | undefined;
-  #corking = false;
+  #gathering = false;
 
-  /** True while several rooms are written, so that a connection in many of them had better be corked. */
-  get corking(): boolean {
-    return this.#corking;
+  /** True while several rooms are written: a connection in many of them had better be given what they say in one write. */
+  get gathering(): boolean {
+    return this.#gathering;
   }
 
   /** A room has frames to write, which had none before. */
@@ -90,11 +90,11 @@ export class FanOut {
   #turn(): void {
     this.#scheduled = undefined;
     this.#sift();
-    this.#corking = this.#rooms.size > 1;
+    this.#gathering = this.#rooms.size > 1;
     const left = flushAll(this.#rooms, WRITES_PER_TURN);
     // Replies go out even when rooms used up the turn: a connection's reply costs no more than the frame it answers.
     flushAll(this.#outboxes, Math.max(left, WRITES_PER_TURN / 2));
-    this.#corking = false;
+    this.#gathering = false;
     const tasks = [...this.#afterTurn];
     this.#afterTurn.clear();
     for (const task of tasks) task.afterTurn();

@@ -90,12 +90,14 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   readonly #fanOut: FanOut;
   readonly #metrics: Metrics;
   readonly #onDeliveryQuery: ((room: HostedRoom, query: DeliveryQuery) => void) | undefined;
+  readonly #onEmpty: ((room: HostedRoom) => void) | undefined;
   readonly #epoch: string;
   readonly #members: Member[] = [];
   #policy = policyOf(undefined);
   /** Between the feed and the members, in a room that does not give them everything. */
   #conflation: Conflation | undefined;
-  #pending: Frame[] = [];
+  /** Frames for the next flight; undefined when there are none. An empty list that grew old would keep what it was given. */
+  #pending: Frame[] | undefined;
   #publishing = 0;
   #storedSeq = 0;
   #flight: Flight | undefined;
@@ -111,6 +113,8 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     readonly makePresence: (push: (json: string) => void) => Presence;
     /** Answers when an event was delivered here. Default: nobody does. */
     readonly onDeliveryQuery?: (room: HostedRoom, query: DeliveryQuery) => void;
+    /** Hears that the last member left. Default: nobody does. */
+    readonly onEmpty?: (room: HostedRoom) => void;
   }) {
     this.id = options.id;
     this.ring = options.ring;
@@ -119,6 +123,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     this.#fanOut = options.fanOut;
     this.#metrics = options.metrics;
     this.#onDeliveryQuery = options.onDeliveryQuery;
+    this.#onEmpty = options.onEmpty;
     this.idleSince = performance.now();
     this.presence = options.makePresence((json) => this.push(json, 0, "", 0, true));
     this.feed = options.makeFeed(this);
@@ -171,7 +176,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
       outbox,
       grant,
       index: this.#members.length,
-      skip: this.#pending.length,
+      skip: this.#pending?.length ?? 0,
       after: after > this.feed.last ? after : 0,
       typedAt: Number.NEGATIVE_INFINITY,
     };
@@ -195,7 +200,8 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     // Should the room be deleted while nobody here is in it, nothing would say that its snapshot is gone, too.
     this.snapshot.forget();
     this.#conflation?.forget(this.feed.last);
-    this.#pending = [];
+    this.#pending = undefined;
+    this.#onEmpty?.(this);
   }
 
   /** Takes over until when a user may not write; see Grant. */
@@ -213,8 +219,11 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   /** Queues a frame for every member, but for those of user `except`; `seq` is 0 when it is no stored event. */
   push(json: string, seq: number, except = "", sentMs = 0, ephemeral = false): void {
     if (this.#members.length === 0) return;
-    this.#pending.push({ seq, sentMs, bytes: textFrame(json), except, ephemeral });
-    if (this.#pending.length === 1) this.#fanOut.room(this);
+    const frame: Frame = { seq, sentMs, bytes: textFrame(json), except, ephemeral };
+    if (this.#pending === undefined) {
+      this.#pending = [frame];
+      this.#fanOut.room(this);
+    } else this.#pending.push(frame);
   }
 
   onEvent(json: string, stored: StoredEvent, sentMs: number): void {
@@ -264,7 +273,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
       writes += this.#fly(this.#flight, budget - writes);
       if (this.#flight.next >= this.#flight.members.length) this.#flight = undefined;
     }
-    return { writes, done: this.#flight === undefined && this.#pending.length === 0 };
+    return { writes, done: this.#flight === undefined && this.#pending === undefined };
   }
 
   /** Stops hearing the room. */
@@ -272,14 +281,14 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     this.feed.close();
     this.presence.close();
     this.#conflation?.forget(0);
-    this.#pending = [];
+    this.#pending = undefined;
   }
 
   #takeOff(budget: number): Flight | undefined {
     const frames = this.#pending;
-    const [first] = frames;
-    if (first === undefined) return undefined;
-    this.#pending = [];
+    const first = frames?.[0];
+    if (frames === undefined || first === undefined) return undefined;
+    this.#pending = undefined;
     this.#metrics.fanoutBatch.observe(frames.length);
     const now = Date.now();
     // Senders' clocks differ from this one: what seems to come from the future was fast.

@@ -41,6 +41,8 @@ const TAIL_CHECK_SWEEPS = 8;
 export class Hub {
   readonly #options: HubOptions;
   readonly #rooms = new Map<RoomId, HostedRoom>();
+  /** Rooms that nobody was in or waited for a moment ago: looking at all of them would take long where there are many. */
+  readonly #deserted = new Set<HostedRoom>();
   readonly #reads = new Limiter(READS);
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #unsubscribe: Unsubscribe;
@@ -72,6 +74,7 @@ export class Hub {
   /** Ends a claim. */
   release(room: HostedRoom): void {
     room.claims--;
+    if (isDeserted(room)) this.#deserted.add(room);
   }
 
   /** Looks for lost tails in every room. */
@@ -103,6 +106,7 @@ export class Hub {
     for (const timer of this.#timers) clearTimeout(timer);
     for (const room of this.#rooms.values()) room.close();
     this.#rooms.clear();
+    this.#deserted.clear();
   }
 
   #open(id: RoomId): HostedRoom {
@@ -128,6 +132,7 @@ export class Hub {
         }),
       makePresence: (push) => new Presence({ room: id, push }),
       onDeliveryQuery: (hosted, query) => this.#report(hosted, query),
+      onEmpty: (hosted) => this.#deserted.add(hosted),
     });
     this.#rooms.set(id, room);
     room.opened.catch((error: unknown) => {
@@ -158,8 +163,10 @@ export class Hub {
 
   #sweep(): void {
     const longAgo = performance.now() - LINGER_MS;
-    for (const room of this.#rooms.values()) {
-      if (room.size === 0 && room.claims === 0 && room.idleSince < longAgo) this.#drop(room);
+    for (const room of this.#deserted) {
+      if (isDeserted(room) && room.idleSince >= longAgo) continue;
+      this.#deserted.delete(room);
+      if (isDeserted(room)) this.#drop(room);
     }
     if (!this.#digests) this.#checkSomeTails();
   }
@@ -169,3 +176,5 @@ export class Hub {
     for (const room of this.#round.splice(0, Math.ceil(this.#rooms.size / TAIL_CHECK_SWEEPS))) void room.feed.check();
   }
 }
+
+const isDeserted = (room: HostedRoom): boolean => room.size === 0 && room.claims === 0;

@@ -1,30 +1,34 @@
 import type { RoomId } from "../services/ids.ts";
 import type { Member } from "./hosted-room.ts";
 
+/** Most rooms that are a list: below that a map is no faster, and costs hundreds of bytes whatever is in it. */
+const FEW = 16;
+
 /**
  * The rooms of one connection, in the order of joining: the last one is its current room. A list, since most connections
- * are in a few rooms and none in many, and a map costs hundreds of bytes whatever is in it.
+ * are in a few rooms; a map once one is in many, so that it finds each of them as fast.
  */
 export class Memberships {
-  /** Made anew when it changes, by concat and not by spread: an array that grows reserves space for sixteen. */
-  #members: readonly Member[] = [];
+  /** The list is made anew when it changes, by concat and not by spread: an array that grows reserves space for sixteen. */
+  #members: readonly Member[] | Map<RoomId, Member> = [];
 
   /** How many there are. */
   get size(): number {
-    return this.#members.length;
+    return this.#members instanceof Map ? this.#members.size : this.#members.length;
   }
 
   /** The one last added. */
   get last(): Member | undefined {
-    return this.#members.at(-1);
+    return this.all().at(-1);
   }
 
   /** All of them, as they are now. */
   all(): readonly Member[] {
-    return this.#members;
+    return this.#members instanceof Map ? [...this.#members.values()] : this.#members;
   }
 
   get(room: RoomId): Member | undefined {
+    if (this.#members instanceof Map) return this.#members.get(room);
     return this.#members.find((member) => member.room.id === room);
   }
 
@@ -34,17 +38,18 @@ export class Memberships {
 
   /** Adds one, in place of another of the same room. */
   add(member: Member): void {
-    this.#members = this.#without(member.room.id).concat(member);
+    this.take(member.room.id);
+    if (this.#members instanceof Map) this.#members.set(member.room.id, member);
+    else if (this.#members.length < FEW) this.#members = this.#members.concat(member);
+    else this.#members = new Map([...this.#members, member].map((one) => [one.room.id, one]));
   }
 
   /** Takes the one of a room out; undefined when there is none. */
   take(room: RoomId): Member | undefined {
     const member = this.get(room);
-    if (member !== undefined) this.#members = this.#without(room);
+    if (member === undefined) return undefined;
+    if (this.#members instanceof Map) this.#members.delete(room);
+    else this.#members = this.#members.filter((one) => one !== member);
     return member;
-  }
-
-  #without(room: RoomId): readonly Member[] {
-    return this.#members.filter((member) => member.room.id !== room);
   }
 }

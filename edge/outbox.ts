@@ -14,6 +14,8 @@ export interface OutboxOptions {
   readonly onOverflow: () => void;
 }
 
+/** Up to here bytes that other connections get too are copied behind others: a write by itself costs more. */
+const COPIED_BYTES = 4_096;
 /** An unmasked ping without payload. */
 const PING = Buffer.from([0x89, 0x00]);
 
@@ -28,9 +30,8 @@ export class Outbox implements Flushable, AfterTurn {
   readonly #fanOut: FanOut;
   readonly #maxBytes: number;
   readonly #onOverflow: () => void;
-  /** Replies of this turn, not written yet; undefined when there are none, as most of the time. */
+  /** Frames of this turn, not written yet; undefined when there are none, as most of the time. */
   #pending: Buffer[] | undefined;
-  #corked = false;
   /** How many rooms write here. */
   rooms = 0;
   #state: "open" | "full" | "closed" = "open";
@@ -67,7 +68,10 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** Writes bytes that many connections share, behind what was pushed. */
   write(shared: Buffer): void {
-    if (this.#fanOut.corking && this.rooms > 1) this.#cork();
+    if (this.#fanOut.gathering && this.rooms > 1 && shared.length <= COPIED_BYTES) {
+      this.push(shared);
+      return;
+    }
     if (this.#pending === undefined) {
       this.#send(shared);
       return;
@@ -101,17 +105,14 @@ export class Outbox implements Flushable, AfterTurn {
   close(): void {
     if (this.#state !== "open") return;
     this.flush();
-    if (this.#corked) this.#uncork();
     this.#state = "closed";
   }
 
   /** Part of FanOut's turn. */
   afterTurn(): void {
-    if (this.#corked) this.#uncork();
-    if (this.#state === "full") {
-      this.#state = "closed";
-      this.#onOverflow();
-    }
+    if (this.#state !== "full") return;
+    this.#state = "closed";
+    this.#onOverflow();
   }
 
   #send(bytes: Buffer): void {
@@ -131,17 +132,5 @@ export class Outbox implements Flushable, AfterTurn {
       return;
     }
     this.#socket.write(bytes);
-  }
-
-  #cork(): void {
-    if (this.#corked) return;
-    this.#corked = true;
-    this.#socket.cork();
-    this.#fanOut.after(this);
-  }
-
-  #uncork(): void {
-    this.#corked = false;
-    this.#socket.uncork();
   }
 }

@@ -95,7 +95,12 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const commands = new AttachCommands({ fold, rooms, membership, clients, ...reads, messages, ...own });
   const watches = new Watches({ broker, tail, rooms, metrics });
   const publishStreams = new PublishStreams({ epoch, log, metrics });
-  const digests = new Digests({ tail, fold, onDigest: (digest) => attachments.digest(digest) });
+  const digests = new Digests({
+    tail,
+    fold,
+    ofRooms: broker.losesLive,
+    onDigest: (digest) => attachments.digest(digest),
+  });
   const following = { digests, conversations, tracer };
   const attachments = new Attachments({ fold, writer, rooms, commands, ...following, epoch, log, metrics });
   const sweeper = new Sweeper({ control, fold, writer, clients, log, metrics, now });

@@ -30,6 +30,7 @@ export interface Digest {
 export class Digests {
   readonly #tail: SharedTail;
   readonly #fold: ControlFold;
+  readonly #ofRooms: boolean;
   readonly #onDigest: (digest: Digest) => void;
   /** Of rooms with members only: who joins an empty room is told its position. */
   readonly #heads = new Map<RoomId, number>();
@@ -39,10 +40,20 @@ export class Digests {
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe: Unsubscribe[] = [];
 
-  /** @param options.onDigest hears every DIGEST_MS which rooms' logs grew, if any did. */
-  constructor(options: { tail: SharedTail; fold: ControlFold; onDigest: (digest: Digest) => void }) {
+  /**
+   * @param options.ofRooms false where no live event can be lost (Broker.losesLive): then only conversations are told of,
+   * since edges learn by that how far they have heard them.
+   * @param options.onDigest hears every DIGEST_MS which rooms' logs grew, if any did.
+   */
+  constructor(options: {
+    tail: SharedTail;
+    fold: ControlFold;
+    ofRooms: boolean;
+    onDigest: (digest: Digest) => void;
+  }) {
     this.#tail = options.tail;
     this.#fold = options.fold;
+    this.#ofRooms = options.ofRooms;
     this.#onDigest = options.onDigest;
   }
 
@@ -69,17 +80,20 @@ export class Digests {
 
   /** Says now what would be said at the end of the interval. */
   flush(): void {
-    if (this.#grown.size === 0 || !this.#tail.caughtUp) return;
+    const after = this.#told ?? this.#tail.from;
+    const seq = this.#tail.position;
+    if (!this.#tail.caughtUp || (this.#grown.size === 0 && seq === after)) return;
     const heads = [...this.#grown].map(([room, seq]) => ({ room, seq }));
     this.#grown.clear();
-    const after = this.#told ?? this.#tail.from;
-    this.#told = this.#tail.position;
-    this.#onDigest({ heads, after, seq: this.#told });
+    this.#told = seq;
+    this.#onDigest({ heads, after, seq });
   }
 
   #grew(room: RoomId, seq: number): void {
-    const hasMembers = (this.#fold.room(room)?.members.size ?? 0) > 0;
-    if (hasMembers) this.#heads.set(room, seq);
-    if (hasMembers || directUsers(room)) this.#grown.set(room, seq);
+    if (directUsers(room)) this.#grown.set(room, seq);
+    else if (this.#ofRooms && (this.#fold.room(room)?.members.size ?? 0) > 0) {
+      this.#heads.set(room, seq);
+      this.#grown.set(room, seq);
+    }
   }
 }

@@ -16,7 +16,7 @@ let faulty: Edge;
 let rooms = 0;
 
 beforeAll(async () => {
-  product = await InProcess.start();
+  product = await InProcess.start({ losesLive: true });
   broker = new FaultyBroker(product.broker);
   sound = await product.edge();
   faulty = await product.edge({ broker });

@@ -83,16 +83,16 @@ describe("fan-out", () => {
 
   it("says when several rooms are written in one turn, and calls back afterwards", async () => {
     const fanOut = new FanOut();
-    const corking: boolean[] = [];
+    const gathering: boolean[] = [];
     const probe = () => ({
       holdMs: 0,
       flush: () => {
-        corking.push(fanOut.corking);
+        gathering.push(fanOut.gathering);
         return { writes: 1, done: true };
       },
     });
     const after: number[] = [];
-    fanOut.after({ afterTurn: () => after.push(corking.length) });
+    fanOut.after({ afterTurn: () => after.push(gathering.length) });
     fanOut.room(probe());
     fanOut.room(probe());
     await turn();
@@ -100,7 +100,7 @@ describe("fan-out", () => {
     fanOut.room(probe());
     await turn();
     await turn();
-    expect({ corking, after }).toEqual({ corking: [true, true, false], after: [2] });
+    expect({ gathering, after }).toEqual({ gathering: [true, true, false], after: [2] });
   });
 
   it("forgets what is left when it is closed", async () => {

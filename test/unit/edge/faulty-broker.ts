@@ -17,6 +17,7 @@ import type { RoomId } from "../../../services/ids.ts";
 
 /** A real broker whose live delivery and reads fail as a network makes them fail. What it stores is stored. */
 export class FaultyBroker implements Broker {
+  readonly losesLive = true;
   /** Live events for which it is true never arrive. */
   isLost: (stored: StoredEvent) => boolean = () => false;
   /** The log has dropped whatever anybody asks for while true. */
@@ -85,8 +86,8 @@ export class FaultyBroker implements Broker {
     });
   }
 
-  tail(after: number, listener: (stored: StoredEvent) => void): Promise<Unsubscribe> {
-    return this.#broker.tail(after, listener);
+  tail(after: number, listener: (stored: StoredEvent) => void, onCaughtUp?: () => void): Promise<Unsubscribe> {
+    return this.#broker.tail(after, listener, onCaughtUp);
   }
 
   signal(room: RoomId, signal: Signal): void {

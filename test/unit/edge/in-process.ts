@@ -13,6 +13,7 @@ import { type ControlPlane, openControlPlane } from "../../../services/room/cont
 import { edgeTransport } from "../../../services/room/rpc/edge-transport.ts";
 import type { Tracer } from "../../../services/tracing.ts";
 import { type ConnectOptions, TestClient } from "../../support/client.ts";
+import { FaultyBroker } from "./faulty-broker.ts";
 import { room } from "./stored.ts";
 
 /** The product in one process, without main.ts: broker, control plane and any number of edges. */
@@ -25,13 +26,17 @@ export class InProcess implements AsyncDisposable {
   readonly #edges: Edge[] = [];
   readonly #clients: TestClient[] = [];
 
-  static async start(options: { readonly logLevel?: string; readonly tracer?: Tracer } = {}): Promise<InProcess> {
+  /** `losesLive`: the control plane says where logs end, as it does where live events may be lost. */
+  static async start(
+    options: { readonly logLevel?: string; readonly tracer?: Tracer; readonly losesLive?: boolean } = {},
+  ): Promise<InProcess> {
     const log = createLog({ level: options.logLevel ?? process.env.LOG_LEVEL ?? "silent" });
     const directory = await mkdtemp(join(tmpdir(), "baccarat-edge-"));
     const broker = await openEmbeddedBroker({ dataDir: directory, retention: RETENTION, log });
     const { tracer } = options;
     const limits = DEFAULT_LIMITS;
-    const controlPlane = await openControlPlane({ broker, limits, roomCreation: "open", tracer, log });
+    const seen = options.losesLive ? new FaultyBroker(broker) : broker;
+    const controlPlane = await openControlPlane({ broker: seen, limits, roomCreation: "open", tracer, log });
     return new InProcess({ broker, controlPlane, log, directory });
   }
 

@@ -3,6 +3,7 @@ import type { Digest } from "../../../../gen/baccarat/v1/edge_service_pb.ts";
 import { controlKeys } from "../../../../services/control-keys.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { AttachedEdge, connectCommand, outcome } from "./attached-edge.ts";
+import { FlakyBroker } from "./flaky-broker.ts";
 import { kick, members, openReplica, openTestBroker, room, roomOf, store, uid } from "./replica.ts";
 
 const hold = (clientId: string, roomId: string) => ({ case: "hold", value: { clientId, roomId } }) as const;
@@ -216,7 +217,7 @@ describe("an attached edge", () => {
   });
 
   it("hears notices, and where the logs of its rooms end", async () => {
-    const broker = await openTestBroker();
+    const { broker } = new FlakyBroker(await openTestBroker());
     const [one, two] = [await openReplica(broker), await openReplica(broker)];
     const edge = await AttachedEdge.open(one, "run-1");
     edge.connect("c1", "ann");
@@ -257,7 +258,7 @@ describe("an attached edge", () => {
   });
 
   it("is told the heads of its rooms when it attaches again", async () => {
-    const broker = await openTestBroker();
+    const { broker } = new FlakyBroker(await openTestBroker());
     const plane = await openReplica(broker);
     const edge = await AttachedEdge.open(plane, "run-1");
     edge.connect("c1", "ann");

@@ -16,6 +16,7 @@ export class FlakyBroker {
     this.broker = new Proxy(real, {
       get: (target, property) => {
         if (property === "control") return control;
+        if (property === "losesLive") return true;
         if (property === "history") this.reads++;
         const value: unknown = Reflect.get(target, property, target);
         return typeof value === "function" ? value.bind(target) : value;
