@@ -30,6 +30,8 @@ export interface HubOptions {
 /** How long a room is heard after its last member left: whoever reloads the page finds it warm. */
 const LINGER_MS = 30_000;
 const SWEEP_MS = 1_000;
+/** Most characters of JSON in all rings together, in equal shares: an edge of very many rooms must not run out of memory. */
+const ALL_RINGS_CHARS = 256 * 1024 * 1024;
 /** Reads of the log at a time, for all rooms together: after an outage they all want to. */
 const READS = 8;
 /** A head from the control plane may be ahead of the live event on its way here; what is still missing then was lost. */
@@ -43,6 +45,7 @@ export class Hub {
   readonly #rooms = new Map<RoomId, HostedRoom>();
   /** Rooms that nobody was in or waited for a moment ago: looking at all of them would take long where there are many. */
   readonly #deserted = new Set<HostedRoom>();
+  readonly #ringLimits: RingLimits;
   readonly #reads = new Limiter(READS);
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #unsubscribe: Unsubscribe;
@@ -52,6 +55,13 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
+    const rooms = this.#rooms;
+    this.#ringLimits = {
+      ...options.ring,
+      get chars(): number {
+        return Math.min(options.ring.chars, ALL_RINGS_CHARS / rooms.size);
+      },
+    };
     // On the way back to health live events may have been missed everywhere.
     this.#unsubscribe = options.broker.onHealth((health) => {
       if (health.ok) this.checkAll();
@@ -111,7 +121,7 @@ export class Hub {
 
   #open(id: RoomId): HostedRoom {
     const { broker, fanOut, metrics, log } = this.#options;
-    const ring = new Ring({ epoch: broker.epoch, limits: this.#options.ring });
+    const ring = new Ring({ epoch: broker.epoch, limits: this.#ringLimits });
     const room = new HostedRoom({
       id,
       epoch: broker.epoch,

@@ -10,13 +10,15 @@ export type Registration = Extract<Command, { case: "connect" }>["value"];
 
 interface Entry<T> {
   readonly who: T;
-  /** Most are in a few: a set would cost hundreds of bytes whatever is in it, an array that grows as many. */
-  rooms: readonly RoomId[];
+  /** Most are in a few: a set costs hundreds of bytes whatever is in it, an array that grows as many. */
+  rooms: readonly RoomId[] | Set<RoomId>;
   /** When the connection's memberships end, by performance.now(); undefined while it is open. */
   endsAt?: number;
 }
 
 const SWEEP_MS = 250;
+/** Most rooms that are a list. */
+const FEW = 16;
 
 /**
  * What this edge answers for towards the control plane: its connections and their rooms, those included whose grace has
@@ -55,7 +57,7 @@ export class Roster<T> {
   /** The control plane has admitted a client to a room. */
   joined(clientId: string, room: RoomId): void {
     const entry = this.#entries.get(clientId);
-    if (entry) entry.rooms = entry.rooms.filter((held) => held !== room).concat(room);
+    if (entry) entry.rooms = including(entry.rooms, room);
     // Admitted while its connection was ending: nobody is there to be a member.
     else this.#tell({ case: "leave", value: { clientId, roomId: room, reason: "disconnected" } });
   }
@@ -63,7 +65,8 @@ export class Roster<T> {
   /** A client is no longer in a room. */
   left(clientId: string, room: RoomId, reason: string): void {
     const entry = this.#entries.get(clientId);
-    if (entry) entry.rooms = entry.rooms.filter((held) => held !== room);
+    if (entry?.rooms instanceof Set) entry.rooms.delete(room);
+    else if (entry) entry.rooms = entry.rooms.filter((held) => held !== room);
     this.#tell({ case: "leave", value: { clientId, roomId: room, reason } });
   }
 
@@ -113,4 +116,10 @@ export class Roster<T> {
       if ((this.#entries.get(clientId)?.endsAt ?? 0) <= now) this.#end(clientId, "disconnected");
     }
   }
+}
+
+function including(rooms: readonly RoomId[] | Set<RoomId>, room: RoomId): readonly RoomId[] | Set<RoomId> {
+  if (rooms instanceof Set) return rooms.add(room);
+  if (rooms.includes(room)) return rooms;
+  return rooms.length < FEW ? rooms.concat(room) : new Set([...rooms, room]);
 }

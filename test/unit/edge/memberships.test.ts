@@ -20,4 +20,21 @@ describe("memberships", () => {
     expect(rooms.take(A)).toBeUndefined();
     expect(rooms.all()).toEqual([b]);
   });
+
+  it("are the same where there are many", () => {
+    const rooms = new Memberships();
+    const many = Array.from({ length: 40 }, (_, index) => member(`many-${index}`));
+    for (const one of many) rooms.add(one);
+    expect([rooms.size, rooms.last, rooms.all()]).toEqual([40, many[39], many]);
+    expect([rooms.get(room("many-7")), rooms.has(room("many-40"))]).toEqual([many[7], false]);
+    rooms.add(many[0] as Member);
+    expect([rooms.size, rooms.last]).toEqual([40, many[0]]);
+    expect([rooms.take(room("many-0")), rooms.take(room("many-0")), rooms.last]).toEqual([
+      many[0],
+      undefined,
+      many[39],
+    ]);
+    for (const one of many) rooms.take(one.room.id);
+    expect([rooms.size, rooms.last, rooms.all()]).toEqual([0, undefined, []]);
+  });
 });

@@ -46,6 +46,13 @@ describe("a roster", () => {
     expect(held()).toEqual(["connect c1", "hold c1 r"]);
   });
 
+  it("knows the rooms of a connection that is in many", () => {
+    const many = Array.from({ length: 40 }, (_, index) => room(`many-${index}`));
+    for (const one of [...many, ...many]) roster.joined("c1", one);
+    for (const one of many.slice(1)) roster.left("c1", one, "left");
+    expect(held()).toEqual(["connect c1", "hold c1 r", "hold c1 many-0"]);
+  });
+
   it("keeps a broken connection's memberships for their grace", () => {
     roster.disconnected("c1", "disconnected", performance.now() + 6_000);
     vi.advanceTimersByTime(5_500);
