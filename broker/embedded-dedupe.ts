@@ -25,6 +25,8 @@ export class DedupeWindow {
   #newerSince: number;
   /** Rows up to here are forgotten, and deleted bit by bit. */
   #forgotten = 0;
+  /** Rows up to here are deleted, as far as known: a transaction may be undone, and the next window sees to that. */
+  #deleted = 0;
 
   constructor(options: {
     db: DatabaseSync;
@@ -63,9 +65,11 @@ export class DedupeWindow {
   /** Deletes rows that are forgotten, at most `budget`; returns how many it deleted. */
   trim(budget: number): number {
     this.#rotate();
+    if (this.#deleted === this.#forgotten) return 0;
     const rows = this.#oldest.all(this.#forgotten, budget);
     const last = rows.at(-1);
     if (last) this.#delete.run(last.seq);
+    if (rows.length < budget) this.#deleted = this.#forgotten;
     return rows.length;
   }
 

@@ -44,6 +44,8 @@ export class EventRetention {
   #expired = 0;
   /** … and no event after it is older than this time. */
   #oldestAt = 0;
+  /** Before this time nothing is too old: the log is looked at once it has come, and not for every write. */
+  #dueAt = 0;
 
   constructor(options: { db: DatabaseSync; limits: Retention }) {
     this.#limits = options.limits;
@@ -59,6 +61,7 @@ export class EventRetention {
     this.#savedBytes = this.#bytes;
     this.#expired = 0;
     this.#oldestAt = 0;
+    this.#dueAt = 0;
   }
 
   /** Writes what has to survive a restart; the last step of a transaction. */
@@ -137,11 +140,16 @@ export class EventRetention {
 
   /** The oldest events of the log, as many as are too old or too much. */
   #superfluous(budget: number, now: number): StoredRow[] {
-    const cutoff = now - this.#limits.maxAgeMs;
+    const { maxAgeMs, maxBytes } = this.#limits;
     const rows: StoredRow[] = [];
     let bytes = this.#bytes;
+    if (bytes <= maxBytes && now <= this.#dueAt) return rows;
     for (const row of this.#queries.oldest.iterate()) {
-      if (rows.length >= budget || (bytes <= this.#limits.maxBytes && row.at >= cutoff)) break;
+      if (rows.length >= budget) break;
+      if (bytes <= maxBytes && row.at >= now - maxAgeMs) {
+        this.#dueAt = row.at + maxAgeMs;
+        break;
+      }
       bytes -= row.size + ROW_BYTES;
       rows.push(row);
     }

@@ -4,8 +4,14 @@ const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "[::1]"]);
 /** A listener as one request names it, from its scheme and the Host header; undefined when that is no `host[:port]`. */
 export function parseListenerUrl(scheme: "http" | "https", host: string): URL | undefined {
   const url = `${scheme}://${host}`;
-  return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(url) ? new URL(url) : undefined;
+  if (url === last?.url) return last.parsed;
+  const parsed = /^[^\s/?#@\\]+$/.test(host) && URL.canParse(url) ? new URL(url) : undefined;
+  last = { url, parsed };
+  return parsed;
 }
+
+/** Parsed last: most requests to a process name it by the same host. */
+let last: { readonly url: string; readonly parsed: URL | undefined } | undefined;
 
 /** True when the URL's host is a name of this machine that no web page can take over. */
 export function hasLoopbackName(url: URL): boolean {

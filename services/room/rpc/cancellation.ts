@@ -7,8 +7,13 @@ export interface LinkedSignal {
   release(): void;
 }
 
+/** Why a call ends that took too long. */
+export function deadlineExceeded(): ConnectError {
+  return new ConnectError("the deadline of the call is over", Code.DeadlineExceeded);
+}
+
 /** Made once: every call ends with it, and finding out where an error was made takes longer than a call's own work. */
-const CALL_OVER = new ConnectError("the call is over", Code.Canceled);
+export const CALL_OVER = new ConnectError("the call is over", Code.Canceled);
 
 /**
  * A signal that aborts with the first of `sources`, or after `timeoutMs` with DeadlineExceeded. Unlike AbortSignal.any it
@@ -18,7 +23,7 @@ export function linkSignals(sources: readonly AbortSignal[], timeoutMs: number |
   const controller = new AbortController();
   const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
   function expire(): void {
-    stop(new ConnectError("the deadline of the call is over", Code.DeadlineExceeded));
+    stop(deadlineExceeded());
   }
   function follow(this: AbortSignal): void {
     stop(this.reason);

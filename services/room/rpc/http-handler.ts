@@ -5,6 +5,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import { FIXED } from "../../limits.ts";
 import type { Logger } from "../../log.ts";
 import type { Pages } from "./console.ts";
+import { serveUnary, unaryExchange } from "./http1-unary.ts";
 import type { HttpRequest, HttpResponse } from "./listener.ts";
 import { methodName } from "./methods.ts";
 import { type Refusal, type RequestRules, refuse } from "./request-rules.ts";
@@ -33,9 +34,8 @@ export function createHttpHandler(options: HttpHandlerOptions): (request: HttpRe
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (!handler) return pages?.(path, request, response) ? undefined : answerNotFound(response);
-    if (!streamsRequests(handler)) limitBody(request, response, bodyMs);
     dropEndlessTimeouts(request);
-    serve(handler, request, response).catch((error: unknown) => {
+    serve(handler, request, response, bodyMs).catch((error: unknown) => {
       response.destroy();
       const code = ConnectError.from(error).code;
       const gone = code === Code.Aborted || code === Code.Canceled;
@@ -44,7 +44,15 @@ export function createHttpHandler(options: HttpHandlerOptions): (request: HttpRe
   };
 }
 
-async function serve(handler: UniversalHandler, request: HttpRequest, response: HttpResponse): Promise<void> {
+async function serve(
+  handler: UniversalHandler,
+  request: HttpRequest,
+  response: HttpResponse,
+  bodyMs: number,
+): Promise<void> {
+  const unary = unaryExchange(handler, request, response);
+  if (unary) return serveUnary(handler, unary, () => limitBody(request, response, bodyMs));
+  if (!streamsRequests(handler)) limitBody(request, response, bodyMs);
   const answer = await handler(universalRequestFromNodeRequest(request, response, undefined, undefined));
   await universalResponseToNodeResponse(answer, response);
 }

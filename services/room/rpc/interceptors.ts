@@ -12,7 +12,7 @@ import { RoomError } from "../../errors.ts";
 import { FIXED } from "../../limits.ts";
 import type { Logger } from "../../log.ts";
 import type { Span, Tracer } from "../../tracing.ts";
-import { linkSignals, raced, untilAborted } from "./cancellation.ts";
+import { CALL_OVER, deadlineExceeded, linkSignals, raced, untilAborted } from "./cancellation.ts";
 import { completeDetails, toConnectError } from "./connect-errors.ts";
 import { type Credentials, callerKey } from "./credentials.ts";
 import { methodName, ruleOf } from "./methods.ts";
@@ -44,6 +44,8 @@ export const spanKey: ContextKey<Span | undefined> = createContextKey<Span | und
 /** Where a call is remembered from its first interceptor to its end. */
 interface Call {
   succeeded: boolean;
+  /** Hears that the call is over and why, an answer that is ready included. */
+  onEnd: ((reason: unknown) => void) | undefined;
 }
 const callKey: ContextKey<Call | undefined> = createContextKey<Call | undefined>(undefined, { description: "call" });
 
@@ -77,7 +79,8 @@ export function createInterceptors(options: CallOptions): Interceptor[] {
  * that is written. So this sees also what ends before any interceptor, such as a request that cannot be decoded.
  */
 function observe(context: HandlerContext, { observer, tracer, log }: CallOptions): void {
-  const call: Call = { succeeded: false };
+  if (isController(context)) endWithoutStack(context);
+  const call: Call = { succeeded: false, onEnd: undefined };
   context.values.set(callKey, call);
   const method = methodName(context.method);
   const started = performance.now();
@@ -85,7 +88,8 @@ function observe(context: HandlerContext, { observer, tracer, log }: CallOptions
   if (span) context.values.set(spanKey, span);
   const end = () => {
     const { reason } = context.signal;
-    if (reason instanceof ConnectError) completeDetails(reason);
+    call.onEnd?.(reason);
+    if (reason instanceof ConnectError && reason !== CALL_OVER) completeDetails(reason);
     const code = codeOf(call, reason);
     span?.end(code === "ok" ? undefined : code);
     const seconds = (performance.now() - started) / 1_000;
@@ -93,6 +97,21 @@ function observe(context: HandlerContext, { observer, tracer, log }: CallOptions
     log.debug({ method, code, seconds, caller: context.values.get(callerKey).name }, "rpc");
   };
   context.signal.addEventListener("abort", end, { once: true });
+}
+
+interface Controller extends HandlerContext {
+  abort(reason?: unknown): void;
+}
+
+/** The framework aborts calls by their contexts, though it does not say so by their type. */
+function isController(context: HandlerContext): context is Controller {
+  return "abort" in context && typeof context.abort === "function";
+}
+
+/** Every call ends with an abort, and without a reason that would be a new error whose stack takes long to find. */
+function endWithoutStack(context: Controller): void {
+  const { abort } = context;
+  context.abort = (reason = CALL_OVER) => abort(reason);
 }
 
 /** Streams that live as long as their caller wants are no spans: what is done on them begins traces of its own. */
@@ -140,12 +159,13 @@ async function* settle<T>(
   }
 }
 
-/** The framework only aborts the signal at the deadline a caller asks for; this also answers, and sets one for all. */
+/** The framework only aborts the signal at a deadline; this also answers. */
 function limitTime({ stopping, deadlineMs = FIXED.rpcMs, log }: CallOptions): Interceptor {
   return (next) => async (request) => {
+    const call = request.contextValues.get(callKey);
+    if (!request.stream && call) return inTime(call, request.signal, deadlineMs, next(request));
     const { live = false } = ruleOf(request.method);
-    const sources = request.stream ? [request.signal, stopping] : [request.signal];
-    const link = linkSignals(sources, live ? undefined : deadlineMs);
+    const link = linkSignals([request.signal, stopping], live ? undefined : deadlineMs);
     const onLateError = (error: unknown) =>
       log.warn({ err: error, method: methodName(request.method) }, "RPC cleanup failed");
     try {
@@ -158,6 +178,19 @@ function limitTime({ stopping, deadlineMs = FIXED.rpcMs, log }: CallOptions): In
       throw error;
     }
   };
+}
+
+/** The answer, or the reason why the call is over before there is one; with that the framework aborts the call's signal. */
+function inTime<T>(call: Call, signal: AbortSignal, deadlineMs: number, answer: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => reject(deadlineExceeded()), deadlineMs);
+  call.onEnd = (reason) => {
+    clearTimeout(timer);
+    reject(reason);
+  };
+  if (signal.aborted) call.onEnd(signal.reason);
+  answer.then(resolve, reject);
+  return promise;
 }
 
 /** Logs what callers are told as `internal` only. */
