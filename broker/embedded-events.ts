@@ -7,8 +7,8 @@ import type { EventAnswer, EventRow, EventWrite, HistoryRows, TailRow, TailRows 
 import { EventRetention, type RoomState } from "./embedded-retention.ts";
 import type { Retention } from "./retention.ts";
 
-/** Most rooms whose state is kept in memory; with more it is read again when needed. */
-const MAX_ROOMS = 100_000;
+/** Most rooms whose state is kept in memory, at some 200 bytes; with more it is read again when needed. */
+const MAX_ROOMS = 200_000;
 const TAIL_ROWS = 500;
 const TAIL_BYTES = 1024 * 1024;
 
@@ -16,6 +16,7 @@ const TAIL_BYTES = 1024 * 1024;
 export class EventLog {
   readonly #dedupe: DedupeWindow;
   readonly #now: () => number;
+  readonly #maxRooms: number;
   readonly #retention: EventRetention;
   readonly #queries: ReturnType<typeof prepareQueries>;
   readonly #rooms = new Map<RoomId, RoomState>();
@@ -29,9 +30,12 @@ export class EventLog {
     dedupe: DedupeWindow;
     /** Milliseconds since 1970. Default: Date.now. */
     now?: (() => number) | undefined;
+    /** Default 200,000. */
+    maxRooms?: number;
   }) {
     this.#dedupe = options.dedupe;
     this.#now = options.now ?? Date.now;
+    this.#maxRooms = options.maxRooms ?? MAX_ROOMS;
     this.#retention = new EventRetention({ db: options.db, limits: options.retention });
     this.#queries = prepareQueries(options.db);
     this.reload();
@@ -41,7 +45,8 @@ export class EventLog {
   reload(): void {
     this.#end = this.#queries.end.get()?.seq ?? 0;
     this.#at = this.#queries.lastTime.get()?.at ?? 0;
-    this.#forgetRooms();
+    this.#rooms.clear();
+    this.#retention.untrackAll();
     this.#retention.reload();
   }
 
@@ -138,15 +143,22 @@ export class EventLog {
   }
 
   #keepRoom(name: RoomId, state: RoomState): RoomState {
-    if (this.#rooms.size >= MAX_ROOMS) this.#forgetRooms();
+    if (this.#rooms.size >= this.#maxRooms) this.#forgetHalf();
     this.#rooms.set(name, state);
     this.#retention.track(state);
     return state;
   }
 
-  #forgetRooms(): void {
-    this.#rooms.clear();
-    this.#retention.untrackAll();
+  /** Every second one: where rooms take turns, the oldest are those that are needed next. */
+  #forgetHalf(): void {
+    let forget = true;
+    for (const [name, state] of this.#rooms) {
+      if (forget) {
+        this.#rooms.delete(name);
+        this.#retention.untrack(state);
+      }
+      forget = !forget;
+    }
   }
 }
 

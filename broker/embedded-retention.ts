@@ -77,6 +77,12 @@ export class EventRetention {
     this.#noteCount(room);
   }
 
+  /** A room's count is kept no more. */
+  untrack(room: RoomState): void {
+    this.#rooms.delete(room.id);
+    this.#crowded.delete(room);
+  }
+
   untrackAll(): void {
     this.#rooms.clear();
     this.#crowded.clear();

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { prepare } from "../../../broker/embedded-database.ts";
+import { openDatabase, prepare } from "../../../broker/embedded-database.ts";
+import { DedupeWindow } from "../../../broker/embedded-dedupe.ts";
+import { EventLog } from "../../../broker/embedded-events.ts";
 import type { EventAnswer, EventWrite } from "../../../broker/embedded-protocol.ts";
 import { ROW_BYTES } from "../../../broker/embedded-retention.ts";
 import { Storage } from "../../../broker/embedded-storage.ts";
@@ -208,5 +210,33 @@ describe("Storage", () => {
     trimAll(open({ maxAgeMs: HOUR_MS }));
     expect(inspect().events).toBe(0);
     expect(write(open(), event(LOBBY)).seq).toBe(5);
+  });
+});
+
+describe("EventLog", () => {
+  it("keeps the state of few rooms in memory, and is right about all of them", () => {
+    const db = openDatabase({ dataDir });
+    const retention = { ...GENEROUS, maxMessages: 3 };
+    const log = new EventLog({ db, retention, dedupe: new DedupeWindow({ db }), maxRooms: 4 });
+    const rooms = Array.from({ length: 9 }, (_, index) => room(`room-${index}`));
+    const seqs = new Map<RoomId, number[]>();
+    for (let round = 0; round < 40; round++) {
+      for (const id of rooms) {
+        const of = seqs.get(id) ?? [];
+        const { seq, prevSeq } = log.append(event(id));
+        expect(prevSeq).toBe(of.at(-1) ?? 0);
+        seqs.set(id, [...of, seq]);
+      }
+      log.trim(1_000);
+    }
+    for (const id of rooms) {
+      const { rows, hasMore } = log.history(id, { limit: 100 });
+      expect({ rows: rows.map(({ seq }) => seq), hasMore }).toEqual({ rows: seqs.get(id)?.slice(-3), hasMore: false });
+      expect(log.position(id).floor).toBe(seqs.get(id)?.at(-4));
+    }
+    const { count } = prepare<{ count: number }>(db, "SELECT count(*) AS count FROM events").get() ?? { count: 0 };
+    // What is over maxMessages and its slack of 16 is deleted, in rooms that are in memory at the time.
+    expect(count).toBeLessThan(rooms.length * 30);
+    db.close();
   });
 });
