@@ -25,4 +25,4 @@ COPY --from=build /app/web/dist web/dist
 USER node
 EXPOSE 3000 8080 9090
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=16", "bin/start.js"]
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=16", "--heap-growing-percent=100", "bin/start.js"]

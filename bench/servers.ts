@@ -161,7 +161,8 @@ const SOCKET_IO: Pick<Server, "enter" | "say"> = {
 
 /** BENCH_NODE_FLAGS, such as `--cpu-prof --cpu-prof-dir=/tmp/profile`, to look into the product while it is measured. */
 const nodeFlags = (): string[] => [
-  "--max-semi-space-size=16", // as npm start has it
+  "--max-semi-space-size=16", // as npm start has it, and so the next
+  "--heap-growing-percent=100",
   ...(process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter((flag) => flag !== ""),
 ];
 

@@ -44,7 +44,7 @@ export const START_MS = 30_000;
 const LISTENING = "listening";
 const ENTRY = join(ROOT, "bin/start.js");
 /** As in package.json's `start`. */
-const FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
+const FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16", "--heap-growing-percent=100"];
 const SHOWN_OUTPUT = 4_000;
 
 const running = new Set<ChildProcess>();
