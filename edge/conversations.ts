@@ -9,6 +9,7 @@ import { Feed } from "./feed.ts";
 import { encodeReset, textFrame } from "./frame-encoders.ts";
 import { Limiter } from "./limiter.ts";
 import { Ring } from "./ring.ts";
+import { Timers } from "./timers.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** Hears a user's direct frames. `seq` is 0 for what is no event. */
@@ -60,12 +61,12 @@ export class Conversations {
   readonly #progress: DirectProgress;
   readonly #reads = new Limiter(READS);
   readonly #unsubscribes: Unsubscribe[] = [];
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
 
   constructor(options: ConversationsOptions) {
     this.#options = options;
     this.#progress = new DirectProgress({ last: (room) => this.#last(room) });
-    this.#timers.add(setInterval(() => this.#sweep(), SWEEP_MS));
+    this.#timers.every(SWEEP_MS, () => this.#sweep());
   }
 
   /** Subscribes. @throws RoomError unavailable. */
@@ -121,12 +122,12 @@ export class Conversations {
       return this.#isOfUsersHere(room) && isKnown ? [{ room, seq: Number(head.seq) }] : [];
     });
     this.#progress.expect(own, Number(after), Number(seq));
-    if (this.#progress.behind.length > 0) this.#after(DIGEST_PATIENCE_MS, () => void this.#checkBehind());
+    if (this.#progress.behind.length > 0) this.#timers.after(DIGEST_PATIENCE_MS, () => void this.#checkBehind());
   }
 
   /** Stops hearing. */
   close(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.close();
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     for (const { feed } of this.#conversations.values()) feed.close();
     this.#conversations.clear();
@@ -228,13 +229,5 @@ export class Conversations {
       const rooms = this.#roomsOf.get(uid);
       if (rooms?.delete(room) && rooms.size === 0) this.#roomsOf.delete(uid);
     }
-  }
-
-  #after(ms: number, act: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      act();
-    }, ms);
-    this.#timers.add(timer);
   }
 }

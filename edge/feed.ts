@@ -9,6 +9,7 @@ import { succession } from "./chain.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Ring } from "./ring.ts";
 import { sentMs } from "./stored-event.ts";
+import { Timers } from "./timers.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** Hears a room without holes. Must not block or throw. */
@@ -70,7 +71,7 @@ const RETRY = { baseMs: 100, maxMs: 2_000 };
  */
 export class Feed {
   readonly #options: FeedOptions;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   /** Live events that cannot be judged before the position is known, or that come behind a hole. */
   #held: StoredEvent[] = [];
   #last = 0;
@@ -116,7 +117,7 @@ export class Feed {
     this.#state = "live";
     this.#release();
     if (this.#again) void this.check();
-    for (const ms of rechecksMs) this.#after(ms, () => void this.check());
+    for (const ms of rechecksMs) this.#timers.after(ms, () => void this.check());
   }
 
   /** Reads what the log holds beyond `last`. Resolves once that was delivered, or the feed is closed; never rejects. */
@@ -146,7 +147,7 @@ export class Feed {
     this.#state = "closed";
     this.#announce();
     this.#unsubscribe?.();
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.close();
     this.#held = [];
     this.#wake();
   }
@@ -181,7 +182,7 @@ export class Feed {
   #chase(): void {
     if (this.#chasing || this.#waiting.length === 0) return;
     this.#chasing = true;
-    this.#after(LATE_MS, () => {
+    this.#timers.after(LATE_MS, () => {
       this.#chasing = false;
       if (this.#waiting.length > 0) void this.check().then(() => this.#chase());
     });
@@ -279,15 +280,7 @@ export class Feed {
   #pause(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    this.#after(ms, resolve);
+    this.#timers.after(ms, resolve);
     return promise;
-  }
-
-  #after(ms: number, act: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      act();
-    }, ms);
-    this.#timers.add(timer);
   }
 }

@@ -12,6 +12,7 @@ import { HostedRoom } from "./hosted-room.ts";
 import { Limiter } from "./limiter.ts";
 import { Presence } from "./presence.ts";
 import { Ring, type RingLimits } from "./ring.ts";
+import { Timers } from "./timers.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
 
 /** What a hub needs. */
@@ -47,7 +48,7 @@ export class Hub {
   readonly #deserted = new Set<HostedRoom>();
   readonly #ringLimits: RingLimits;
   readonly #reads = new Limiter(READS);
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   readonly #unsubscribe: Unsubscribe;
   /** Rooms whose tail is to be looked at in this round, while nobody sends digests. */
   #round: HostedRoom[] = [];
@@ -66,7 +67,7 @@ export class Hub {
     this.#unsubscribe = options.broker.onHealth((health) => {
       if (health.ok) this.checkAll();
     });
-    this.#timers.add(setInterval(() => this.#sweep(), SWEEP_MS));
+    this.#timers.every(SWEEP_MS, () => this.#sweep());
   }
 
   /** A room that is hosted now. */
@@ -96,13 +97,11 @@ export class Hub {
   digest(heads: readonly RoomHead[]): void {
     const behind = heads.filter((head) => this.#isBehind(head));
     if (behind.length === 0) return;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
+    this.#timers.after(DIGEST_PATIENCE_MS, () => {
       for (const head of behind) {
         if (this.#isBehind(head)) void this.#rooms.get(head.roomId as RoomId)?.feed.check();
       }
-    }, DIGEST_PATIENCE_MS);
-    this.#timers.add(timer);
+    });
   }
 
   /** Whether a control plane sends digests now; without them the hub looks for lost tails by itself. */
@@ -113,7 +112,7 @@ export class Hub {
   /** Stops hearing every room. */
   close(): void {
     this.#unsubscribe();
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.close();
     for (const room of this.#rooms.values()) room.close();
     this.#rooms.clear();
     this.#deserted.clear();
