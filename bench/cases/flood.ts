@@ -16,6 +16,7 @@ const ROOMS = 10;
 const ROOM_SIZE = 5;
 const SAY_EVERY_MS = 100;
 const FLOODED_AT_LEAST_MS = 2_000;
+const COUNTED_MS = 500;
 const PROBE_EVERY_MS = 100;
 
 /** A stretch of time as the others saw it. */
@@ -92,6 +93,8 @@ async function flood(connections: number, seconds: number): Promise<Flood> {
     const flooded = await others.watch(server, Promise.all([flooder.go(), pause(FLOODED_AT_LEAST_MS)]));
     clearInterval(watching);
     others.leave();
+    // A client may see its end before the server has counted it.
+    await pause(COUNTED_MS);
     return { quiet, flooded, ended: await closed(server, 4_004), grownBytes: most - before };
   } finally {
     flooder.child.kill("SIGKILL");

@@ -107,16 +107,18 @@ describe("roomctl", { timeout: 120_000 }, () => {
     expect(snapshot).toMatchObject([{ payload: { data: { winner: "banker" } } }]);
     await eventually("the event", () => ann.frames.find((frame) => String(frame.type) === "table.result"));
 
-    const history = await json<{ message: { message: string } }[]>(["history", room]);
+    const [history, events, before, after, last] = await Promise.all([
+      json<{ message: { message: string } }[]>(["history", room]),
+      json<object[]>(["history", room, "--events"]),
+      json<object[]>(["history", room, "--limit", "1", "--before", `${Number(seq) + 1}`]),
+      json<object[]>(["history", room, "--limit", "1", "--after", seq]),
+      says(["history", room, "--limit", "1"]),
+    ]);
     expect(history.map((event) => event.message.message)).toEqual(["hello", "from stdin", "as percy"]);
-    expect(await json<object[]>(["history", room, "--events"])).toHaveLength(4);
-    expect(await json<object[]>(["history", room, "--limit", "1", "--before", `${Number(seq) + 1}`])).toMatchObject([
-      { seq },
-    ]);
-    expect(await json<object[]>(["history", room, "--limit", "1", "--after", seq])).toMatchObject([
-      { message: { message: "from stdin" } },
-    ]);
-    expect(await says(["history", room, "--limit", "1"])).toMatch(/^\d\d:\d\d:\d\d #\d+ percy: as percy\n$/);
+    expect(events).toHaveLength(4);
+    expect(before).toMatchObject([{ seq }]);
+    expect(after).toMatchObject([{ message: { message: "from stdin" } }]);
+    expect(last).toMatch(/^\d\d:\d\d:\d\d #\d+ percy: as percy\n$/);
 
     const edge = ann.welcome.edge_id;
     const traced = await json<Traced>(["trace", message_id]);

@@ -227,21 +227,27 @@ describe("a connection", () => {
     expect(await client.closing()).toMatchObject({ code: 1003 });
   });
 
-  it("is slowed, then refused, then cut off when it floods", async () => {
+  it.concurrent("is slowed, then refused, then cut off when it floods", async ({ expect }) => {
     const strict = await product.edge({ limits: { ...product.limits, messagesPerSecond: 20, messageBurst: 40 } });
     const polite = await product.client(strict);
     const startedAt = performance.now();
     await Promise.all(Array.from({ length: 50 }, () => polite.request("ping")));
     expect(performance.now() - startedAt).toBeGreaterThan(400);
     const pushy = await product.client(strict);
-    const answers = await Promise.all(Array.from({ length: 400 }, () => reason(pushy.request("ping"))));
+    const flooder = await product.client(strict, { onFrame: ({ type }) => type !== "error" });
+    const answering = Promise.all(Array.from({ length: 400 }, () => reason(pushy.request("ping"))));
+    for (let n = 0; n < 3_000; n++) flooder.send("ping", {});
+    const answers = await answering;
     // A burst of 40, and as many as get their turn within 5 s at 20 a second.
     expect(new Set(answers.slice(0, 140))).toEqual(new Set(["ok"]));
     expect(new Set(answers.slice(140))).toContain("rate_limited");
-    const flooder = await product.client(strict, { onFrame: ({ type }) => type !== "error" });
-    for (let n = 0; n < 3_000; n++) flooder.send("ping", {});
     expect(await flooder.closing()).toMatchObject({ code: 4004 });
     await polite.request("ping");
+  });
+
+  it.concurrent("is pinged", { timeout: 15_000 }, async () => {
+    const client = await product.client(edge);
+    await eventually("a ping", () => client.pings > 0, { withinMs: 9_500 });
   });
 
   it("is closed with 4001 when it does not read, and nobody else notices", { timeout: 30_000 }, async () => {
@@ -262,11 +268,6 @@ describe("a connection", () => {
     await eventually("the last message", () => bob.all("new_message").length === 4_000);
     const { text: metrics } = await product.metrics.render();
     expect(metrics).toContain("baccarat_outbox_overflows_total 2");
-  });
-
-  it("is pinged", { timeout: 15_000 }, async () => {
-    const client = await product.client(edge);
-    await eventually("a ping", () => client.pings > 0, { withinMs: 9_500 });
   });
 });
 
