@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { DeliverySchema } from "../gen/baccarat/v1/admin_service_pb.ts";
 import { type Event, EventSchema, PositionSchema } from "../gen/baccarat/v1/event_pb.ts";
+import { directUsers } from "../services/ids.ts";
 import { CliError } from "./exit-codes.ts";
 import { action, plain, type Session, type Shell } from "./session.ts";
 import { count, fields, time } from "./text.ts";
@@ -40,7 +41,7 @@ async function trace(session: Session, args: readonly unknown[], { room }: { roo
     `delivered by ${edgeId}`,
     `${deliverTime ? at(event, deliverTime) : "not known any more"}, ${count(connections, "connection")} now`,
   ]);
-  const undelivered = event.roomId.startsWith("direct:")
+  const undelivered = directUsers(event.roomId)
     ? "not known of direct conversations"
     : "no edge says that it serves the room";
   session.print(

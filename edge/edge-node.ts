@@ -181,7 +181,7 @@ export class EdgeNode implements ConnectionHost {
 
   welcome(connection: Connection, identity: Identity, id?: string, direct: readonly ConversationFields[] = []): void {
     const { user, token } = identity;
-    const session = this.authenticator.secretOf(identity) ?? "";
+    const session = this.authenticator.secretOf(identity);
     const tokenExpiresAt = token && timestampFromMs(token.expiresAtMs);
     const { limits } = this;
     const { edgeId, broker } = this.#options;

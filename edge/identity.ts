@@ -31,8 +31,11 @@ export interface Authenticator {
    * @throws RoomError unauthenticated, permission_denied or invalid_argument; the connection goes on as it was.
    */
   login(frame: LoginFrame, current: Identity | undefined, first: boolean): Identity | Promise<Identity>;
-  /** Secret by which a guest is known again, made when it is asked for: kept, it would be the most of an identity. */
-  secretOf(identity: Identity): string | undefined;
+  /**
+   * Secret by which a guest is known again, empty for logged-in users. Made when it is asked for: kept, it would be the most
+   * of an identity.
+   */
+  secretOf(identity: Identity): string;
 }
 
 /** Lets everybody in: as a new guest, or as the guest whose session secret is presented. */

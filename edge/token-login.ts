@@ -37,8 +37,8 @@ export class TokenAuthenticator implements Authenticator {
     return identity;
   }
 
-  secretOf(): undefined {
-    return undefined;
+  secretOf(): string {
+    return "";
   }
 
   async #identity(text: string): Promise<Identity> {

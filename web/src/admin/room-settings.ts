@@ -1,19 +1,7 @@
-import { OverloadPolicy, type Room } from "../../../gen/baccarat/v1/room_pb.ts";
+import { OverloadPolicy, type Room, RoomSchema } from "../../../gen/baccarat/v1/room_pb.ts";
 import { ask, type Field } from "./dialog.ts";
 import { readSettings, writePairs } from "./room-values.ts";
 import type { ViewContext } from "./view.ts";
-
-/** What the server calls the dialog's fields. */
-const PATHS: Readonly<Record<string, string>> = {
-  title: "title",
-  capacity: "capacity",
-  private: "private",
-  slowModeMs: "slow_mode_ms",
-  frozen: "frozen",
-  metadata: "metadata",
-  overloadPolicy: "overload_policy",
-  conflationIntervalMs: "conflation_interval_ms",
-};
 
 /** What members are not given when there is more than they can take. */
 const OVERLOAD_POLICIES: readonly (readonly [value: string, label: string])[] = [
@@ -49,8 +37,8 @@ export function askSettings({ api, toasts }: ViewContext, room: Room, onChanged:
     act: "Save",
     run: async (values) => {
       // Only what was changed here: somebody else may change something at the same time.
-      const changed = fields.filter(({ name, value }) => values[name] !== value);
-      const paths = changed.flatMap(({ name }) => PATHS[name] ?? []);
+      const changed = fields.filter(({ name, value }) => values[name] !== value).map(({ name }) => name);
+      const paths = RoomSchema.fields.filter(({ localName }) => changed.includes(localName)).map(({ name }) => name);
       const settings = { roomId: room.roomId, ...readSettings(values) };
       if (paths.length > 0) await api.rooms.updateRoom({ room: settings, updateMask: { paths } });
       toasts.say("The settings were saved.", "good");
