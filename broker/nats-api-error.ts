@@ -17,6 +17,8 @@ export const API_ERROR = {
   deleteFailed: 10_057,
   streamNameInUse: 10_058,
   streamNotFound: 10_059,
+  /** Another stream has these subjects; on 2.9 also the very same stream, when another request created it just now. */
+  subjectsOverlap: 10_065,
   wrongLastSequence: 10_071,
   /** A stream of the name of the one to restore is there. */
   restoreOverStream: 10_130,

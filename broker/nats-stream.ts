@@ -122,6 +122,8 @@ async function create(access: StreamAccess, settings: StreamSettings): Promise<S
     if (!(error instanceof ApiError)) return error as Error;
     // Another replica was faster, or other nodes are not up yet.
     if (error.errCode === API_ERROR.streamNameInUse || error.errCode === API_ERROR.noSuitablePeers) return error;
+    const overlaps = error.errCode === API_ERROR.subjectsOverlap;
+    if (overlaps && !((await find(access, settings.name)) instanceof ApiError)) return error;
     throw refused(settings.name, error);
   }
 }

@@ -1,11 +1,17 @@
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
 import { bumpEpoch } from "../../../broker/epoch.ts";
+import { JetStreamApi } from "../../../broker/nats-api.ts";
+import { API_ERROR, ApiError } from "../../../broker/nats-api-error.ts";
 import { EPOCH_KEY, isSameCreation } from "../../../broker/nats-epoch.ts";
+import { NatsLink } from "../../../broker/nats-link.ts";
+import { Requests } from "../../../broker/nats-requests.ts";
+import { controlSettings, ensureStream } from "../../../broker/nats-stream.ts";
 import { parseConfig } from "../../../services/config.ts";
 import { room, say, seqsOf } from "../../contract/events.ts";
 import { eventually } from "../../support/eventually.ts";
 import { GENEROUS, useNats } from "../../support/nats-fixture.ts";
+import { NATS_READY_MS } from "../../support/nats-server.ts";
 
 const LOBBY = room("lobby");
 
@@ -15,6 +21,19 @@ async function refusal(opening: Promise<unknown>): Promise<string> {
     () => "opened",
     (error: Error) => `${error.name}: ${error.message}`,
   );
+}
+
+/** An API whose streams somebody else creates just before: its server answers as 2.9 does when both come at once. */
+class Overtaken extends JetStreamApi {
+  creations = 0;
+
+  override async call<T>(path: string, body?: object, withinMs?: number): Promise<T> {
+    const answer = await super.call<T>(path, body, withinMs);
+    if (!path.startsWith("STREAM.CREATE.")) return answer;
+    this.creations++;
+    const code = API_ERROR.subjectsOverlap;
+    throw new ApiError({ code: 400, err_code: code, description: "subjects overlap with an existing stream" });
+  }
 }
 
 describe("streams", () => {
@@ -73,6 +92,27 @@ describe("streams", () => {
     expect(said).toContain('storage is "memory" and should be "file"');
     expect(said).toContain("republish is false and should be");
     expect(said).toContain("use another NATS_PREFIX, or delete the stream and with it all history");
+  });
+
+  it("whose subjects are another stream's are refused", async () => {
+    const config = { name: `${nats.names.logStream}_OLD`, subjects: [nats.names.allLog] };
+    await api(`STREAM.CREATE.${config.name}`, config);
+    expect(await refusal(nats.open())).toMatch(/^BrokerOpenError: NATS refuses stream \w+: subjects overlap/);
+  });
+
+  it("are found when a server of 2.9 takes the same stream, created a moment before, for one in the way", async () => {
+    const link = await NatsLink.open({
+      servers: nats.servers.urls,
+      name: "test",
+      openMs: NATS_READY_MS,
+      log: nats.log,
+    });
+    nats.onEnd(() => link.close(0));
+    const api = new Overtaken({ requests: new Requests({ link }) });
+    const access = { api, log: nats.log, owner: true, adopt: false, deadline: performance.now() + NATS_READY_MS };
+    const settings = controlSettings(nats.names, 1);
+    expect((await ensureStream(access, settings)).config.name).toBe(settings.name);
+    expect(api.creations).toBe(1);
   });
 
   it("that do not fit on the server are refused with the server's words", async () => {
