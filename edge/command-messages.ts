@@ -12,7 +12,8 @@ import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { encodeAck, encodeEvent, encodeHistory, encodeStoredAck } from "./frame-encoders.ts";
 import type { DeleteFrame, HistoryFrame, SendFrame, TypingFrame } from "./frames.ts";
-import type { HostedRoom, Member } from "./hosted-room.ts";
+import type { HostedRoom } from "./hosted-room.ts";
+import type { Member } from "./member.ts";
 import type { RingPage } from "./ring.ts";
 import { storedEvent } from "./stored-event.ts";
 

@@ -5,8 +5,8 @@ import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { encodeAck, encodeMembers } from "./frame-encoders.ts";
 import type { JoinFrame, LeaveFrame, MembersFrame } from "./frames.ts";
-import type { Member } from "./hosted-room.ts";
 import { joinRoom } from "./join.ts";
+import type { Member } from "./member.ts";
 
 /** join_room: makes the client a member; of a direct conversation, shows the past. */
 export function join(context: CommandContext, connection: Connection, frame: JoinFrame, span?: Span): Promise<void> {

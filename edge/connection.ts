@@ -1,14 +1,14 @@
 import type { Socket } from "node:net";
-import type { RawData, WebSocket } from "ws";
+import type { RawData } from "ws";
 import { isModerator, type User } from "../services/auth.ts";
 import { type Reason, RoomError, toRoomError } from "../services/errors.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
 import { LEEWAY_MS } from "../services/tokens.ts";
 import type { Span } from "../services/tracing.ts";
+import type { ClientSocket, ClientSocketOwner } from "./client-socket.ts";
 import { CLOSE_CODES, type CloseName } from "./close-codes.ts";
 import type { ConnectionHost } from "./connection-host.ts";
-import { type ControlFrameOwner, hearControlFrames } from "./control-frames.ts";
 import type { DirectListener } from "./direct-listener.ts";
 import type { Expiring } from "./expiry-wheel.ts";
 import { encodeError, encodeRoomLeft, textFrame } from "./frame-encoders.ts";
@@ -16,11 +16,11 @@ import { parseFrame } from "./frames.ts";
 import type { Arrival } from "./greeting.ts";
 import type { Accepted } from "./handshake.ts";
 import type { Beating } from "./heartbeat.ts";
-import type { Member } from "./hosted-room.ts";
 import type { Identity } from "./identity.ts";
 import { type Inbound, Inbox, type InboxOwner } from "./inbox.ts";
+import type { Member } from "./member.ts";
 import { Memberships } from "./memberships.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { RateRule } from "./rate-limit.ts";
 import type { AcceptedConnection } from "./server.ts";
 
@@ -38,9 +38,8 @@ type State =
 const LOGIN_MS = 10_000;
 /** How long a client that does not read may take to drain its queue before its socket is closed regardless; the closing handshake takes 3 s more. */
 const DRAIN_MS = 6_000;
-
 /** One client's connection: its identity, its rooms, what it says and what it hears. */
-export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOwner {
+export class Connection implements Beating, Expiring, InboxOwner, OutboxOwner, ClientSocketOwner {
   readonly id: string;
   /** Where it comes from. */
   readonly address: string;
@@ -53,7 +52,7 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
   /** Its share of its user's direct messages; undefined until it takes part. */
   direct: DirectListener | undefined;
   readonly #host: ConnectionHost;
-  readonly #webSocket: WebSocket;
+  readonly #webSocket: ClientSocket;
   readonly #socket: Socket;
   readonly #inbox: Inbox;
   #state: State = { tag: "awaiting-login" };
@@ -62,7 +61,7 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
 
   constructor(options: {
     readonly id: string;
-    readonly webSocket: WebSocket;
+    readonly webSocket: ClientSocket;
     readonly socket: Socket;
     readonly accepted: AcceptedConnection;
     readonly host: ConnectionHost;
@@ -75,16 +74,13 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.outbox = new Outbox({
-      webSocket,
       socket,
       fanOut: host.fanOut,
       maxBytes: host.limits.maxOutboxBytes,
-      onOverflow: () => this.#closeSlow(),
+      owner: this,
     });
     this.#inbox = new Inbox(this);
-    webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
-    hearControlFrames(webSocket, this);
-    webSocket.on("close", (code) => this.#closed(code));
+    webSocket.tell(this);
     host.heartbeat.add(this);
   }
 
@@ -228,12 +224,32 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
     this.direct?.pinged();
   }
 
+  /** Part of ClientSocketOwner, as what follows. */
+  onClosing(): void {
+    this.outbox.close();
+  }
+
   onPong(): void {
     this.direct?.ponged();
   }
 
   onControlFlood(): void {
     this.close("rate_limited");
+  }
+
+  onMessage(data: RawData, isBinary: boolean): void {
+    if (this.#state.tag === "closing" || this.#state.tag === "closed") return;
+    if (isBinary) this.close("unsupported_data");
+    else this.#inbox.push(parseFrame(data.toString()));
+  }
+
+  onGone(code: number): void {
+    const decided = this.#state.tag === "closing" ? this.#state.code : undefined;
+    if (decided === undefined) this.#end(code);
+    this.#state = { tag: "closed", identity: this.lastKnown };
+    this.#gone?.resolve();
+    this.#host.metrics.countClose(decided ?? code);
+    this.#host.onGone(this, code);
   }
 
   onExpired(): void {
@@ -282,12 +298,6 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
 
   #expire({ token }: Identity): void {
     if (token !== undefined) this.#host.expiries.set(this, token.expiresAtMs + LEEWAY_MS);
-  }
-
-  #receive(data: RawData, isBinary: boolean): void {
-    if (this.#state.tag === "closing" || this.#state.tag === "closed") return;
-    if (isBinary) this.close("unsupported_data");
-    else this.#inbox.push(parseFrame(data.toString()));
   }
 
   /** Part of InboxOwner, as what follows. */
@@ -360,7 +370,7 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
   }
 
   /** Its queue is full, so it cannot hear everything any more. It is told so as soon as it reads again, if it does in time. */
-  #closeSlow(): void {
+  onOverflow(): void {
     const { code, reason } = CLOSE_CODES.slow_consumer;
     if (!this.#end(code)) return;
     this.#host.metrics.outboxOverflowsTotal.inc();
@@ -372,15 +382,6 @@ export class Connection implements Beating, Expiring, InboxOwner, ControlFrameOw
     const timer = setTimeout(close, DRAIN_MS);
     this.#socket.once("drain", close);
     this.#socket.once("close", () => clearTimeout(timer));
-  }
-
-  #closed(code: number): void {
-    const decided = this.#state.tag === "closing" ? this.#state.code : undefined;
-    if (decided === undefined) this.#end(code);
-    this.#state = { tag: "closed", identity: this.lastKnown };
-    this.#gone?.resolve();
-    this.#host.metrics.countClose(decided ?? code);
-    this.#host.onGone(this, code);
   }
 
   /** Takes it out of everything. False when that was done before. */

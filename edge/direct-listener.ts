@@ -62,7 +62,10 @@ export class DirectListener {
   #given: Map<RoomId, number> | undefined;
   /** What was sent before the first event that could not be: the client was leaving. */
   #cutOff: DirectPosition | undefined;
-  #pings: readonly (Mark | undefined)[] = [];
+  /** Pings sent, and those that were answered; of some it is known what was sent before them. */
+  #pings = 0;
+  #pongs = 0;
+  #marks: { readonly ping: number; readonly mark: Mark }[] | undefined;
   #marked = -1;
   #confirmed: Mark | undefined;
 
@@ -123,14 +126,22 @@ export class DirectListener {
 
   /** A ping was sent behind everything that was sent so far. */
   pinged(): void {
-    const moved = this.#from !== undefined && this.#marked !== this.#source.count;
-    this.#pings = [...this.#pings, moved ? this.#mark() : undefined].slice(-PINGS);
+    this.#pings++;
+    // One more that is unanswered, and the connection is closed for silence: the client answers some of them only.
+    this.#pongs = Math.max(this.#pongs, this.#pings - PINGS);
+    if (this.#from === undefined || this.#marked === this.#source.count) return;
+    const mark = this.#mark();
+    if (mark === undefined) return;
+    this.#marks = [...(this.#marks ?? []), { ping: this.#pings, mark }].slice(-PINGS);
   }
 
   /** A ping was answered: the oldest one at least. */
   ponged(): void {
-    this.#confirmed = this.#pings[0] ?? this.#confirmed;
-    this.#pings = this.#pings.slice(1);
+    if (this.#pongs < this.#pings) this.#pongs++;
+    if (this.#marks === undefined) return;
+    for (const { ping, mark } of this.#marks) if (ping <= this.#pongs) this.#confirmed = mark;
+    const left = this.#marks.filter(({ ping }) => ping > this.#pongs);
+    this.#marks = left.length > 0 ? left : undefined;
   }
 
   /** How many frames of the user it certainly has. */

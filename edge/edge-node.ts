@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { WebSocket } from "ws";
 import { FIXED } from "../services/limits.ts";
 import { Publisher } from "../services/publisher.ts";
 import type { Span } from "../services/tracing.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import { CLOSE_CODES, type CloseName, departure } from "./close-codes.ts";
 import { execute } from "./commands.ts";
 import { Connection } from "./connection.ts";
@@ -170,7 +170,7 @@ export class EdgeNode implements ConnectionHost {
   }
 
   /** Takes a connection in. */
-  accept(webSocket: WebSocket, socket: Socket, accepted: AcceptedConnection): void {
+  accept(webSocket: ClientSocket, socket: Socket, accepted: AcceptedConnection): void {
     const id = `${this.#incarnation}-${++this.#lastConnection}`;
     const connection = new Connection({ id, webSocket, socket, accepted, host: this });
     this.#connections.set(id, connection);

@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 import type { Transport } from "@connectrpc/connect";
-import type { WebSocket } from "ws";
 import type { Broker } from "../broker/broker.ts";
 import type { Cidr } from "../services/config-values.ts";
 import { EventLoopLag } from "../services/event-loop.ts";
@@ -10,6 +9,7 @@ import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
 import type { KeyPair } from "../services/tls-files.ts";
 import type { Tracer } from "../services/tracing.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import { EdgeNode } from "./edge-node.ts";
 import { refuse } from "./handshake.ts";
 import { type Authenticator, GuestAuthenticator } from "./identity.ts";
@@ -97,7 +97,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         if (node.draining) return refuse(503, "this edge is draining", { "Retry-After": "1" });
         return late().length > 0 ? refuse(503, "this edge is overloaded", { "Retry-After": "2" }) : undefined;
       },
-      onConnection: (webSocket: WebSocket, socket: Socket, accepted: AcceptedConnection) =>
+      onConnection: (webSocket: ClientSocket, socket: Socket, accepted: AcceptedConnection) =>
         node.accept(webSocket, socket, accepted),
     });
   } catch (error) {

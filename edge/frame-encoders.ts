@@ -15,8 +15,8 @@ import { settingsPayload } from "./settings-payload.ts";
  * pasting strings together, and drops what is undefined.
  */
 
-/** A point in time; undefined is written as null. */
-type Time = Pick<Timestamp, "seconds" | "nanos"> | undefined;
+/** A point in time, a number being milliseconds since 1970; undefined is written as null. */
+type Time = Pick<Timestamp, "seconds" | "nanos"> | number | undefined;
 
 /** What a user shows to others. A Protobuf Profile or Member is one. */
 export interface ProfileFields {
@@ -384,5 +384,6 @@ export function conversationPayload({ room, uid, username, seq, sent }: Conversa
 /** RFC 3339, or null for none. */
 export function time(value: Time): string | null {
   if (value === undefined) return null;
-  return new Date(Number(value.seconds) * 1_000 + Math.floor(value.nanos / 1e6)).toISOString();
+  const ms = typeof value === "number" ? value : Number(value.seconds) * 1_000 + Math.floor(value.nanos / 1e6);
+  return new Date(ms).toISOString();
 }

@@ -1,6 +1,4 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { StoredEvent } from "../broker/broker.ts";
-import type { MemberPolicy } from "../gen/baccarat/v1/edge_service_pb.ts";
 import type { DeliveryQuery, Signal } from "../gen/baccarat/v1/event_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
@@ -10,34 +8,12 @@ import { Conflation, type Deliver } from "./conflation.ts";
 import type { FanOut, FlushableRoom, Flushed } from "./fan-out.ts";
 import type { Feed, FeedListener } from "./feed.ts";
 import { encodeReset, encodeTyping, textFrame } from "./frame-encoders.ts";
+import { type Grant, grantOf, isNewcomer, type Member } from "./member.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Presence } from "./presence.ts";
 import type { Ring } from "./ring.ts";
 import { type Policy, policyOf } from "./room-policy.ts";
 import { RoomSnapshot } from "./room-snapshot.ts";
-
-/** What a join granted to one connection. */
-export interface Grant {
-  readonly moderator: boolean;
-  /** In milliseconds since 1970; 0 when not muted, Infinity when until told otherwise. */
-  readonly mutedUntilMs: number;
-}
-
-/** One connection in one room. */
-export interface Member {
-  readonly room: HostedRoom;
-  readonly uid: string;
-  readonly outbox: Outbox;
-  grant: Grant;
-  /** Where it stands in the room's list; -1 once it left. */
-  index: number;
-  /** Frames at the start of the room's pending list that are older than the membership. */
-  skip: number;
-  /** Position it joined at, while events up to there may still come: it has them already. 0 afterwards. */
-  after: number;
-  /** When it last said that its user is typing, by performance.now(). */
-  typedAt: number;
-}
 
 interface Frame {
   /** 0 for what is no stored event. */
@@ -93,6 +69,10 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   readonly #onEmpty: ((room: HostedRoom) => void) | undefined;
   readonly #epoch: string;
   readonly #members: Member[] = [];
+  /** The members' outboxes in the same order: whatever else is looked at costs each delivery a cache miss. */
+  readonly #outboxes: Outbox[] = [];
+  /** Members that are not to hear everything yet. */
+  #newcomers = 0;
   #policy = policyOf(undefined);
   /** Between the feed and the members, in a room that does not give them everything. */
   #conflation: Conflation | undefined;
@@ -181,6 +161,8 @@ export class HostedRoom implements FlushableRoom, FeedListener {
       typedAt: Number.NEGATIVE_INFINITY,
     };
     this.#members.push(member);
+    this.#outboxes.push(outbox);
+    if (isNewcomer(member)) this.#newcomers++;
     outbox.rooms++;
     return member;
   }
@@ -190,8 +172,11 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     const last = this.#members.at(-1);
     if (member.index < 0 || last === undefined) return;
     this.#members[member.index] = last;
+    this.#outboxes[member.index] = last.outbox;
     last.index = member.index;
     this.#members.pop();
+    this.#outboxes.pop();
+    if (isNewcomer(member)) this.#newcomers--;
     member.index = -1;
     member.outbox.rooms--;
     if (this.#members.length > 0) return;
@@ -206,13 +191,14 @@ export class HostedRoom implements FlushableRoom, FeedListener {
 
   /** Takes over until when a user may not write; see Grant. */
   setMuted(uid: string, mutedUntilMs: number): void {
-    for (const member of this.#members) if (member.uid === uid) member.grant = { ...member.grant, mutedUntilMs };
+    for (const member of this.#members)
+      if (member.uid === uid) member.grant = grantOf(member.grant.moderator, mutedUntilMs);
   }
 
   /** The same for all: users who are not named may write. */
   setAllMuted(untilMs: ReadonlyMap<string, number>): void {
     for (const member of this.#members) {
-      member.grant = { ...member.grant, mutedUntilMs: untilMs.get(member.uid) ?? 0 };
+      member.grant = grantOf(member.grant.moderator, untilMs.get(member.uid) ?? 0);
     }
   }
 
@@ -312,63 +298,64 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   }
 
   #fly(flight: Flight, budget: number): number {
-    const end = Math.min(flight.members.length, flight.next + Math.ceil(budget / flight.weight));
-    const writes = (end - flight.next) * flight.weight;
+    const begin = flight.next;
+    flight.next = Math.min(flight.members.length, begin + Math.ceil(budget / flight.weight));
+    const isPlain = !flight.droppable && flight.excepted === undefined && this.#newcomers === 0;
+    const deliveries =
+      isPlain && flight.members === this.#members ? this.#writeAll(flight, begin) : this.#writeEach(flight, begin);
+    this.#metrics.deliveriesTotal.inc(deliveries);
+    return (flight.next - begin) * flight.weight;
+  }
+
+  /** Writes all frames to all members of a portion. */
+  #writeAll({ bytes, frames, next }: Flight, begin: number): number {
+    for (let index = begin; index < next; index++) this.#outboxes[index]?.write(bytes);
+    return (next - begin) * frames.length;
+  }
+
+  /** Writes to each member of a portion what it is to hear. */
+  #writeEach(flight: Flight, begin: number): number {
     let deliveries = 0;
-    for (; flight.next < end; flight.next++) {
-      const member = flight.members[flight.next];
+    for (let index = begin; index < flight.next; index++) {
+      const member = flight.members[index];
       if (member === undefined || member.index < 0) continue;
       if (flight.droppable && member.outbox.waiting > FIXED.behindBytes) {
-        const { given, kept } = writeLasting(member, flight);
+        const { given, kept } = this.#writeLasting(member, flight);
         this.#metrics.ephemeralDroppedTotal.inc(kept);
         deliveries += given;
-      } else if (member.skip === 0 && member.after === 0 && !flight.excepted?.has(member.uid)) {
+      } else if (!isNewcomer(member) && !flight.excepted?.has(member.uid)) {
         member.outbox.write(flight.bytes);
         deliveries += flight.frames.length;
       } else {
-        deliveries += writeSome(member, flight);
+        deliveries += this.#write(member, flight, framesFor(member, flight));
       }
     }
-    this.#metrics.deliveriesTotal.inc(deliveries);
-    return writes;
+    return deliveries;
+  }
+
+  /** Writes to a member that is behind what lasts. `kept`: how many frames it is not given for that. */
+  #writeLasting(member: Member, flight: Flight): { readonly given: number; readonly kept: number } {
+    const all = framesFor(member, flight);
+    const lasting = all.filter(({ ephemeral }) => !ephemeral);
+    const given = this.#write(member, flight, lasting);
+    return { given, kept: all.length - given };
+  }
+
+  /** A newcomer is a member like others once nothing older can come. */
+  #write(member: Member, flight: Flight, frames: readonly Frame[]): number {
+    if (frames.length === flight.frames.length) member.outbox.write(flight.bytes);
+    else if (frames.length > 0) member.outbox.write(Buffer.concat(frames.map((frame) => frame.bytes)));
+    if (!isNewcomer(member)) return frames.length;
+    member.skip = 0;
+    if (flight.lastSeq >= member.after) member.after = 0;
+    if (!isNewcomer(member)) this.#newcomers--;
+    return frames.length;
   }
 }
 
-/**
- * Writes what is newer than the membership and not withheld from the user. A newcomer is a member like others once
- * nothing older can come.
- */
-function writeSome(member: Member, flight: Flight): number {
-  return write(member, flight, framesFor(member, flight));
-}
-
-/** The same for a member that is behind. `kept`: how many frames it is not given for that. */
-function writeLasting(member: Member, flight: Flight): { readonly given: number; readonly kept: number } {
-  const all = framesFor(member, flight);
-  const given = write(
-    member,
-    flight,
-    all.filter(({ ephemeral }) => !ephemeral),
-  );
-  return { given, kept: all.length - given };
-}
-
+/** What is newer than the membership and not withheld from the user. */
 function framesFor(member: Member, flight: Flight): Frame[] {
   return flight.frames
     .slice(member.skip)
     .filter(({ seq, except }) => (seq === 0 || seq > member.after) && except !== member.uid);
-}
-
-function write(member: Member, flight: Flight, frames: readonly Frame[]): number {
-  if (frames.length === flight.frames.length) member.outbox.write(flight.bytes);
-  else if (frames.length > 0) member.outbox.write(Buffer.concat(frames.map((frame) => frame.bytes)));
-  member.skip = 0;
-  if (flight.lastSeq >= member.after) member.after = 0;
-  return frames.length;
-}
-
-/** Until when a user may not write, in milliseconds since 1970: 0 when they may, Infinity when until told otherwise. */
-export function mutedUntilMs({ muted, mutedUntil }: Pick<MemberPolicy, "muted" | "mutedUntil">): number {
-  if (!muted) return 0;
-  return mutedUntil === undefined ? Number.POSITIVE_INFINITY : timestampMs(mutedUntil);
 }

@@ -38,6 +38,9 @@ export interface Authenticator {
   secretOf(identity: Identity): string;
 }
 
+/** The same for all, since idle connections are many. */
+const NO_ROLES: User["roles"] = [];
+
 /** Lets everybody in: as a new guest, or as the guest whose session secret is presented. */
 export class GuestAuthenticator implements Authenticator {
   readonly #signer: SessionSigner;
@@ -84,7 +87,7 @@ export class GuestAuthenticator implements Authenticator {
   #guest(session: GuestSession, provisional: boolean): Identity {
     const { uid, username, avatarId } = session;
     return {
-      user: { kind: "user", uid, username, avatarId, guest: true, roles: [], rooms: undefined },
+      user: { kind: "user", uid, username, avatarId, guest: true, roles: NO_ROLES, rooms: undefined },
       sid: session.sid,
       provisional,
       proof: proofOf(session),

@@ -15,10 +15,12 @@ export interface IntakeOptions {
 
 type Feed = (this: Socket, bytes: Buffer) => void;
 
+const WEB_SOCKET = Symbol("webSocket");
+/** A client's socket. What it belongs to is kept on it: a listener that knows would be one for each connection. */
+type ClientStream = Socket & { [WEB_SOCKET]: WebSocket };
+
 /** A client's bytes that were not handed to ws yet; it is not read from meanwhile. */
 interface Backlog {
-  readonly webSocket: WebSocket;
-  readonly feed: Feed;
   bytes: Buffer;
   readonly onClose: () => void;
 }
@@ -37,7 +39,10 @@ export class Intake {
   readonly #firstBytes: number;
   readonly #nextBytes: number;
   readonly #now: () => number;
-  readonly #backlogs = new Map<Socket, Backlog>();
+  readonly #backlogs = new Map<ClientStream, Backlog>();
+  /** ws's listener, the same for all sockets. */
+  #feed: Feed = () => undefined;
+  readonly #onData: Feed;
   /** When reading in this turn must end; undefined while nothing was read in it. */
   #end: number | undefined;
 
@@ -46,26 +51,31 @@ export class Intake {
     this.#firstBytes = firstBytes;
     this.#nextBytes = nextBytes;
     this.#now = now ?? (() => performance.now());
+    const intake = this;
+    this.#onData = function (bytes) {
+      intake.#take(this as ClientStream, bytes);
+    };
   }
 
   /** Takes over the socket of a WebSocket that was just made. */
   attach(webSocket: WebSocket, socket: Socket): void {
-    const feed = socket.listeners("data").at(-1) as Feed;
-    socket.on("data", (bytes: Buffer) => this.#take(webSocket, socket, feed, bytes));
-    socket.off("data", feed);
+    this.#feed = socket.listeners("data").at(-1) as Feed;
+    Object.assign(socket, { [WEB_SOCKET]: webSocket });
+    socket.on("data", this.#onData);
+    socket.off("data", this.#feed);
   }
 
-  #take(webSocket: WebSocket, socket: Socket, feed: Feed, bytes: Buffer): void {
+  #take(socket: ClientStream, bytes: Buffer): void {
     const known = this.#backlogs.get(socket);
     if (known === undefined) {
       // Who sends little does not wait behind those who send much, and needs no clock.
       const portion = bytes.length <= this.#nextBytes || this.#hasTime() ? this.#firstBytes : 0;
       if (bytes.length <= portion) {
-        feed.call(socket, bytes);
+        this.#feed.call(socket, bytes);
         return;
       }
-      this.#keep(webSocket, socket, feed, bytes.subarray(portion));
-      if (portion > 0) feed.call(socket, bytes.subarray(0, portion));
+      this.#keep(socket, bytes.subarray(portion));
+      if (portion > 0) this.#feed.call(socket, bytes.subarray(0, portion));
     } else {
       // It was resumed from elsewhere.
       known.bytes = Buffer.concat([known.bytes, bytes]);
@@ -73,8 +83,8 @@ export class Intake {
     socket.pause();
   }
 
-  #keep(webSocket: WebSocket, socket: Socket, feed: Feed, bytes: Buffer): void {
-    const backlog: Backlog = { webSocket, feed, bytes, onClose: () => finish(socket, backlog) };
+  #keep(socket: ClientStream, bytes: Buffer): void {
+    const backlog: Backlog = { bytes, onClose: () => this.#finish(socket, backlog) };
     this.#backlogs.set(socket, backlog);
     // Before ws's own: it reads what the socket still holds, which comes after what is kept here.
     socket.prependOnceListener("close", backlog.onClose);
@@ -100,11 +110,12 @@ export class Intake {
     }
   }
 
-  #goOn(socket: Socket, backlog: Backlog): void {
-    const { webSocket, feed, bytes } = backlog;
+  #goOn(socket: ClientStream, backlog: Backlog): void {
+    const { bytes } = backlog;
+    const webSocket = socket[WEB_SOCKET];
     // Of who is sent away nothing more is read: a gigabyte a second thrown away keeps the garbage collector busy, too.
     if (socket.destroyed || webSocket.readyState !== WebSocket.OPEN) return;
-    feed.call(socket, bytes.subarray(0, this.#nextBytes));
+    this.#feed.call(socket, bytes.subarray(0, this.#nextBytes));
     backlog.bytes = bytes.subarray(this.#nextBytes);
     if (backlog.bytes.length > 0) {
       this.#backlogs.set(socket, backlog);
@@ -113,10 +124,10 @@ export class Intake {
     socket.off("close", backlog.onClose);
     if (!webSocket.isPaused) socket.resume();
   }
-}
 
-/** The socket is gone: what it had sent counts, unless it was sent away. */
-function finish(socket: Socket, { webSocket, feed, bytes }: Backlog): void {
-  if (webSocket.readyState === WebSocket.OPEN) feed.call(socket, bytes);
-  else socket.read();
+  /** The socket is gone: what it had sent counts, unless it was sent away. */
+  #finish(socket: ClientStream, { bytes }: Backlog): void {
+    if (socket[WEB_SOCKET].readyState === WebSocket.OPEN) this.#feed.call(socket, bytes);
+    else socket.read();
+  }
 }

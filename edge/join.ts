@@ -8,7 +8,8 @@ import type { Connection } from "./connection.ts";
 import type { CommandContext } from "./context.ts";
 import { encodeEvent, encodeRoomJoined } from "./frame-encoders.ts";
 import type { Position } from "./frames.ts";
-import { type HostedRoom, mutedUntilMs } from "./hosted-room.ts";
+import type { HostedRoom } from "./hosted-room.ts";
+import { grantOf, mutedUntilMs } from "./member.ts";
 import type { Outcome } from "./room-link.ts";
 import { policyOf } from "./room-policy.ts";
 import { storedEvent } from "./stored-event.ts";
@@ -149,7 +150,7 @@ function admit(
   context.roster.joined(connection.id, room.id);
   if (!connection.isOpen) return true;
   const { policy, moderator, count, members, settings, muted, mutedUntil } = joined;
-  const grant = { moderator, mutedUntilMs: mutedUntilMs(joined) };
+  const grant = grantOf(moderator, mutedUntilMs(joined));
   room.policy = policyOf(policy);
   room.presence.joined(count, members);
   if (member) member.grant = grant;

@@ -1,5 +1,5 @@
 import type { RoomId } from "../services/ids.ts";
-import type { Member } from "./hosted-room.ts";
+import type { Member } from "./member.ts";
 
 /** Most rooms that are a list: below that a map is no faster, and costs hundreds of bytes whatever is in it. */
 const FEW = 16;

@@ -1,17 +1,20 @@
 import type { Socket } from "node:net";
-import { WebSocket } from "ws";
 import type { AfterTurn, FanOut, Flushable, Flushed } from "./fan-out.ts";
 
 /** What an outbox needs. */
 export interface OutboxOptions {
-  readonly webSocket: WebSocket;
   /** The socket below the WebSocket. Frames are written here, past ws, since they are encoded already. */
   readonly socket: Socket;
   readonly fanOut: FanOut;
   /** Most bytes that may wait for the client to read. */
   readonly maxBytes: number;
+  readonly owner: OutboxOwner;
+}
+
+/** Whose outbox it is. */
+export interface OutboxOwner {
   /** The queue is full: from now on nothing is written, so the connection must end. Called outside of any write. */
-  readonly onOverflow: () => void;
+  onOverflow(): void;
 }
 
 /** Up to here bytes that other connections get too are copied behind others: a write by itself costs more. */
@@ -26,10 +29,9 @@ const PING = Buffer.from([0x89, 0x00]);
 export class Outbox implements Flushable, AfterTurn {
   // Each by itself: fan-out looks at them once per member, between writes that empty the processor's caches.
   readonly #socket: Socket;
-  readonly #webSocket: WebSocket;
   readonly #fanOut: FanOut;
   readonly #maxBytes: number;
-  readonly #onOverflow: () => void;
+  readonly #owner: OutboxOwner;
   /** Frames of this turn, not written yet; undefined when there are none, as most of the time. */
   #pending: Buffer[] | undefined;
   /** How many rooms write here. */
@@ -39,10 +41,9 @@ export class Outbox implements Flushable, AfterTurn {
 
   constructor(options: OutboxOptions) {
     this.#socket = options.socket;
-    this.#webSocket = options.webSocket;
     this.#fanOut = options.fanOut;
     this.#maxBytes = options.maxBytes;
-    this.#onOverflow = options.onOverflow;
+    this.#owner = options.owner;
   }
 
   /** True once something was left out: the queue was full, or the client was leaving. */
@@ -52,12 +53,15 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** False when whatever is pushed is left out. */
   get isOpen(): boolean {
-    return this.#state === "open" && this.#webSocket.readyState === WebSocket.OPEN;
+    return this.#state === "open" && this.#socket.writable;
   }
 
   /** Queues a frame for this connection alone; it is written before any room's frames that are written later. */
   push(frame: Buffer): void {
-    if (this.#state !== "open") return;
+    if (this.#state !== "open") {
+      this.#lossy = true;
+      return;
+    }
     if (this.#pending !== undefined) {
       this.#pending.push(frame);
       return;
@@ -92,7 +96,7 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** Sends a WebSocket ping, behind what was pushed. */
   ping(): void {
-    this.flush();
+    if (this.#pending !== undefined) this.flush();
     this.#send(PING);
   }
 
@@ -112,12 +116,11 @@ export class Outbox implements Flushable, AfterTurn {
   afterTurn(): void {
     if (this.#state !== "full") return;
     this.#state = "closed";
-    this.#onOverflow();
+    this.#owner.onOverflow();
   }
 
   #send(bytes: Buffer): void {
-    if (this.#state !== "open") return;
-    if (this.#webSocket.readyState !== WebSocket.OPEN) {
+    if (this.#state !== "open" || !this.#socket.writable) {
       this.#lossy = true;
       return;
     }

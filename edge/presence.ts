@@ -1,7 +1,8 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Member } from "../gen/baccarat/v1/client_pb.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
-import { encodeMember, encodeMembersChanged } from "./frame-encoders.ts";
+import { encodeMember, encodeMembersChanged, type MemberFields, type ProfileFields } from "./frame-encoders.ts";
 
 /** Least time between two members_changed of a room, in milliseconds. */
 const CHANGED_MS = 1_000;
@@ -15,12 +16,12 @@ export class Presence {
   readonly #push: (json: string) => void;
   #count = 0;
   /** Every member, or undefined when the room has more than can be shown, or nobody here was told. */
-  #members: Map<string, Member> | undefined;
+  #members: Map<string, MemberFields> | undefined;
   #crowded = false;
   #changed = false;
   /** Samples of who came and went since the last summary. Made in crowded rooms only. */
-  #joined: Map<string, Member> | undefined;
-  #left: Map<string, Member> | undefined;
+  #joined: Map<string, ProfileFields> | undefined;
+  #left: Map<string, ProfileFields> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** `push` sends a frame to every member at this edge. */
@@ -38,7 +39,7 @@ export class Presence {
   /** A user entered the room. */
   entered(member: Member, count: number): void {
     this.#count = count;
-    this.#members?.set(member.uid, member);
+    this.#members?.set(member.uid, fieldsOf(member));
     if (this.#mayTellEach()) {
       this.#push(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
       return;
@@ -80,7 +81,7 @@ export class Presence {
   }
 
   /** All members in the order of their uids, when they are known here and at most `size`. */
-  all(size: number): readonly Member[] | undefined {
+  all(size: number): readonly MemberFields[] | undefined {
     if (this.#members === undefined || this.#members.size > size || this.#members.size !== this.#count)
       return undefined;
     return [...this.#members.values()].sort((a, b) => (a.uid < b.uid ? -1 : 1));
@@ -101,7 +102,7 @@ export class Presence {
   #know(count: number, members: readonly Member[]): void {
     this.#count = count;
     const complete = members.length === count && count <= FIXED.membersShown;
-    this.#members = complete ? new Map(members.map((member) => [member.uid, member])) : undefined;
+    this.#members = complete ? new Map(members.map((member) => [member.uid, fieldsOf(member)])) : undefined;
   }
 
   #isCrowded(): boolean {
@@ -141,7 +142,12 @@ export class Presence {
   }
 }
 
-function sample(sampled: Map<string, Member> | undefined, member: Member): Map<string, Member> {
-  const some = sampled ?? new Map<string, Member>();
+/** What is kept of a member: a Protobuf message takes four times as much, and there is one for every idle connection. */
+function fieldsOf({ uid, username, avatarId, joinTime }: Member): MemberFields {
+  return { uid, username, avatarId, joinTime: joinTime && timestampMs(joinTime) };
+}
+
+function sample(sampled: Map<string, ProfileFields> | undefined, member: Member): Map<string, ProfileFields> {
+  const some = sampled ?? new Map<string, ProfileFields>();
   return some.size < FIXED.membersSampled ? some.set(member.uid, member) : some;
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, BlockList, Socket } from "node:net";
-import { type WebSocket, WebSocketServer } from "ws";
+import { type Server as ServerOf, WebSocketServer } from "ws";
 import { type Cidr, isLoopback } from "../services/config-values.ts";
 import type { RoomId } from "../services/ids.ts";
 import { FIXED, type Limits } from "../services/limits.ts";
@@ -16,6 +16,7 @@ import {
 } from "../services/static-files.ts";
 import type { KeyPair } from "../services/tls-files.ts";
 import { clientAddress, networkOf, trustedProxies } from "./client-address.ts";
+import { ClientSocket, type Gate } from "./client-socket.ts";
 import {
   type Accepted,
   checkHost,
@@ -58,7 +59,7 @@ export interface EdgeServerOptions {
   readonly featuredRoom?: RoomId | undefined;
   readonly log: Logger;
   /** Takes over a connection: the WebSocket and the socket below it, for writing frames that are encoded already. */
-  readonly onConnection: (webSocket: WebSocket, socket: Socket, accepted: AcceptedConnection) => void;
+  readonly onConnection: (webSocket: ClientSocket, socket: Socket, accepted: AcceptedConnection) => void;
   /** Last word before a connection is taken, for example while draining; undefined lets it in. */
   readonly admit?: (address: string) => Refused | undefined;
   /** Where refused upgrades are counted. */
@@ -165,11 +166,11 @@ export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeS
 }
 
 /** Turns upgrade requests into WebSockets, and counts them. */
-class Upgrades {
+class Upgrades implements Gate {
   readonly #options: EdgeServerOptions;
   readonly #handshake: HandshakeOptions;
   readonly #proxies: BlockList;
-  readonly #webSockets: WebSocketServer;
+  readonly #webSockets: ServerOf<typeof ClientSocket>;
   /** By network, as the one below: an IPv6 subscriber has 2^64 addresses. */
   readonly #rates: RateLimits;
   readonly #byNetwork = new Map<string, number>();
@@ -194,6 +195,7 @@ class Upgrades {
     });
     this.#webSockets = new WebSocketServer({
       noServer: true,
+      WebSocket: ClientSocket,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: options.limits.maxFrameBytes,
@@ -230,9 +232,11 @@ class Upgrades {
       this.#refuse(socket, verdict, address);
       return;
     }
-    this.#count(address, socket);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#count(networkOf(address), webSocket);
       webSocket.on("error", this.#onProtocolError);
+      // ws hears of the socket's errors from here on; a second listener would need a list for each connection.
+      socket.off("error", this.#onSocketError);
       this.#intake.attach(webSocket, socket);
       onConnection(webSocket, socket, { ...verdict, address });
     });
@@ -269,16 +273,18 @@ class Upgrades {
     return admit?.(address);
   }
 
-  #count(address: string, socket: Socket): void {
-    const network = networkOf(address);
+  #count(network: string, webSocket: ClientSocket): void {
     this.#open++;
     this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
-    socket.on("close", () => {
-      this.#open--;
-      const left = (this.#byNetwork.get(network) ?? 0) - 1;
-      if (left > 0) this.#byNetwork.set(network, left);
-      else this.#byNetwork.delete(network);
-    });
+    webSocket.count(this, network);
+  }
+
+  /** Part of Gate. */
+  left(network: string): void {
+    this.#open--;
+    const others = (this.#byNetwork.get(network) ?? 0) - 1;
+    if (others > 0) this.#byNetwork.set(network, others);
+    else this.#byNetwork.delete(network);
   }
 }
 

@@ -32,7 +32,7 @@ const MAY_REACH_CONTROL_PLANE: readonly RegExp[] = [/^services\/room\//, ...anyw
 const PACKAGES: readonly { readonly name: RegExp; readonly only: readonly RegExp[]; readonly typesFree?: true }[] = [
   { name: /^@nats-io\//, only: [/^broker\/nats[\w-]*\.ts$/, /^broker\/nats\//] },
   { name: /^node:sqlite$/, only: [/^broker\/embedded[\w-]*\.ts$/, /^broker\/embedded\//] },
-  { name: /^ws$/, only: [/^edge\/(server|connection|outbox|intake)\.ts$/], typesFree: true },
+  { name: /^ws$/, only: [/^edge\/(server|connection|client-socket|intake)\.ts$/], typesFree: true },
   {
     name: /^@connectrpc\/connect-node$/,
     only: [/^services\/room\/rpc\//, /^edge\/room-link[\w-]*\.ts$/, /^(cli|examples)\//],

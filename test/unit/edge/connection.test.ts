@@ -3,12 +3,13 @@ import { Connection } from "../../../edge/connection.ts";
 import type { ConnectionHost } from "../../../edge/connection-host.ts";
 import { ExpiryWheel } from "../../../edge/expiry-wheel.ts";
 import { FanOut } from "../../../edge/fan-out.ts";
+import { textFrame } from "../../../edge/frame-encoders.ts";
 import { Heartbeat } from "../../../edge/heartbeat.ts";
 import type { Authenticator, Identity } from "../../../edge/identity.ts";
 import { RateLimits } from "../../../edge/rate-limits.ts";
 import { RoomError } from "../../../services/errors.ts";
 import type { Uid } from "../../../services/ids.ts";
-import { DEFAULT_LIMITS } from "../../../services/limits.ts";
+import { DEFAULT_LIMITS, FIXED } from "../../../services/limits.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { eventually } from "../../support/eventually.ts";
 import { quietLog } from "../services/room/replica.ts";
@@ -149,5 +150,40 @@ describe("a connection that must log in", () => {
     expect(events).toEqual([]);
     await vi.advanceTimersByTimeAsync(2);
     expect(await closed).toBe(4006);
+  });
+});
+
+describe("a connection whose client says goodbye", () => {
+  it("is sent what was said before, and nothing behind the Close frame that answers its own", async () => {
+    const { client, connection, closed, events, webSocket, socket, received } = await open("good");
+    await eventually("the connection to take part", () => events.length === 1 && received.length === 1);
+    webSocket.once("message", () => connection.outbox.push(textFrame("last words")));
+    client.send(JSON.stringify({ type: "ping", id: "1" }));
+    client.close(1000);
+    await eventually("the goodbye", () => webSocket.readyState !== webSocket.OPEN);
+    expect(connection.outbox.isOpen).toBe(false);
+    const { bytesWritten } = socket;
+    connection.outbox.push(textFrame("too late"));
+    connection.outbox.write(textFrame("too late"));
+    expect({ lossy: connection.outbox.lossy, bytesWritten: socket.bytesWritten }).toEqual({
+      lossy: true,
+      bytesWritten,
+    });
+    expect(await closed).toBe(1000);
+    expect(received).toEqual(expect.arrayContaining(["last words"]));
+  });
+});
+
+describe.each(["ping", "pong"] as const)("%ss of a client", (kind) => {
+  it(`may be ${FIXED.controlFrameBurst} at once, and not many more`, async () => {
+    const { client, connection, closed, webSocket } = await open("good");
+    let heard = 0;
+    webSocket.on(kind, () => heard++);
+    for (let index = 0; index < FIXED.controlFrameBurst; index++) client[kind]("x");
+    await eventually("all of them", () => heard === FIXED.controlFrameBurst);
+    expect(connection.isOpen).toBe(true);
+    // Those that were sent while the first came may have got their tokens back.
+    for (let index = 0; index < FIXED.controlFrameBurst; index++) client[kind]("x");
+    expect(await closed).toBe(4004);
   });
 });

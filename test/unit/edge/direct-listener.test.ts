@@ -15,7 +15,7 @@ async function open() {
   const pair = await connectPair();
   const fanOut = new FanOut();
   onTestFinished(() => fanOut.close());
-  const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1024 * 1024, onOverflow: () => undefined });
+  const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1024 * 1024, owner: { onOverflow: () => undefined } });
   const source = { count: 0, position: (seq: number) => ({ seq, ahead: new Map() }) };
   const uid = parseUid("ann");
   if (uid === undefined) throw new Error("no uid");

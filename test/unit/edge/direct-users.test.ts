@@ -34,7 +34,7 @@ async function open() {
   /** A device of Ann's that answers pings; `waiting` for what it missed it hears nothing. */
   const device = async (past: UserPast | "waiting" = NOTHING_MISSED) => {
     const pair = await connectPair();
-    const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1024 * 1024, onOverflow: () => undefined });
+    const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1024 * 1024, owner: { onOverflow: () => undefined } });
     const listener = users.enter(ANN, `c${++clients}`, outbox);
     pair.webSocket.on("pong", () => listener.ponged());
     if (past !== "waiting") users.begin(listener, past);

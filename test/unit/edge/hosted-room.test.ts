@@ -1,8 +1,10 @@
 import { create } from "@bufbuild/protobuf";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FanOut } from "../../../edge/fan-out.ts";
 import { textFrame } from "../../../edge/frame-encoders.ts";
-import type { HostedRoom, Member } from "../../../edge/hosted-room.ts";
+import type { HostedRoom } from "../../../edge/hosted-room.ts";
+import type { Member } from "../../../edge/member.ts";
 import { Outbox } from "../../../edge/outbox.ts";
 import { SignalSchema } from "../../../gen/baccarat/v1/event_pb.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -32,12 +34,26 @@ async function outboxOf(
   fanOut: FanOut,
 ): Promise<{ outbox: Outbox; pair: SocketPair; seqs: () => (number | string)[] }> {
   const pair = await connectPair();
-  const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1_000_000, onOverflow: () => undefined });
+  const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1_000_000, owner: { onOverflow: () => undefined } });
   const seqs = () =>
     pair.received.map((text) =>
       text.startsWith("{") ? (JSON.parse(text) as { payload: { seq: number } }).payload.seq : text,
     );
   return { outbox, pair, seqs };
+}
+
+/** What short frames in a buffer say. */
+function textsOf(bytes: Buffer): string[] {
+  const texts: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const short = bytes.readUInt8(at + 1);
+    const begin = at + (short < 126 ? 2 : 4);
+    const length = short < 126 ? short : bytes.readUInt16BE(at + 2);
+    const text = bytes.toString("utf8", begin, begin + length);
+    texts.push(text.startsWith("{") ? `event ${JSON.parse(text).payload.seq}` : text);
+    at = begin + length;
+  }
+  return texts;
 }
 
 describe("a hosted room", () => {
@@ -128,6 +144,50 @@ describe("a hosted room", () => {
     await eventually("the last member", () => seqs().length === 2);
     expect(seqs()).toEqual([11, 12]);
     for (let index = 0; index < 2_500; index++) expect(heard.get(index)).toBe(index < 500 ? 1 : 2);
+  });
+
+  it("gives everybody exactly what was said while they were there, whoever comes, leaves or is not told", async () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.constant({ what: "join" as const, which: 0 }) },
+      { weight: 2, arbitrary: fc.record({ what: fc.constant("leave" as const), which: fc.nat(9) }) },
+      { weight: 4, arbitrary: fc.constant({ what: "event" as const, which: 0 }) },
+      { weight: 1, arbitrary: fc.record({ what: fc.constant("typing" as const), which: fc.nat(9) }) },
+      { weight: 3, arbitrary: fc.constant({ what: "flush" as const, which: 0 }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 50, maxLength: 100 }), async (steps) => {
+        const { room, live } = await liveRoom();
+        const present: { member: Member; from: number; heard: string[]; expected: string[] }[] = [];
+        let pending: { text: string; except: string }[] = [];
+        let [seq, users] = [10, 0];
+        const flush = () => {
+          room.flush(Number.POSITIVE_INFINITY);
+          for (const { member, from, expected } of present) {
+            expected.push(...pending.slice(from).flatMap(({ text, except }) => (except === member.uid ? [] : text)));
+          }
+          for (const one of present) one.from = 0;
+          pending = [];
+          for (const { heard, expected } of present) expect(heard).toEqual(expected)
+        };
+        for (const { what, which } of steps) {
+          if (what === "join") {
+            const heard: string[] = [];
+            const write = (bytes: Buffer) => heard.push(...textsOf(bytes));
+            const member = room.admit({ write, rooms: 0 } as unknown as Outbox, `u${users++}`, GRANT, seq);
+            present.push({ member, from: pending.length, heard, expected: [] });
+          } else if (what === "leave") {
+            for (const { member } of present.splice(which, 1)) room.remove(member);
+            if (present.length === 0) pending = [];
+          } else if (what === "flush") flush();
+          else if (what === "event") live(++seq);
+          else room.push(`typing ${which}`, 0, present[which]?.member.uid ?? "nobody");
+          if (present.length === 0) continue;
+          if (what === "event") pending.push({ text: `event ${seq}`, except: "" });
+          if (what === "typing") pending.push({ text: `typing ${which}`, except: present[which]?.member.uid ?? "" });
+        }
+        flush();
+      }),
+    );
   });
 
   it("waits for events that are under way, by half of what writing costs, and no longer than until they came", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Member } from "../../../edge/hosted-room.ts";
+import type { Member } from "../../../edge/member.ts";
 import { Memberships } from "../../../edge/memberships.ts";
 import { room } from "./stored.ts";
 

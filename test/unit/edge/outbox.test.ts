@@ -15,7 +15,7 @@ async function open(maxBytes = MIB): Promise<SocketPair & { outbox: Outbox; fanO
   const onOverflow = () => {
     overflows++;
   };
-  const outbox = new Outbox({ ...pair, fanOut, maxBytes, onOverflow });
+  const outbox = new Outbox({ ...pair, fanOut, maxBytes, owner: { onOverflow } });
   onTestFinished(() => fanOut.close());
   return { ...pair, outbox, fanOut, overflows: () => overflows };
 }
@@ -95,14 +95,5 @@ describe("an outbox", () => {
     client.on("error", (error) => errors.push(error));
     expect(await closed).toBe(4001);
     expect({ received, errors }).toEqual({ received: ["last words"], errors: [] });
-  });
-
-  it("writes nothing after the Close frame by which ws answers the client's", async () => {
-    const { outbox, webSocket, received, closed, client } = await open();
-    client.close(1000);
-    await eventually("the client's goodbye", () => webSocket.readyState !== webSocket.OPEN);
-    outbox.write(textFrame("too late"));
-    expect(await closed).toBe(1000);
-    expect(received).toEqual([]);
   });
 });

@@ -23,7 +23,7 @@ async function open() {
   let behind = 0;
   const join = async (waiting: () => number) => {
     const pair = await connectPair();
-    const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1_000_000, onOverflow: () => undefined });
+    const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1_000_000, owner: { onOverflow: () => undefined } });
     Object.defineProperty(outbox, "waiting", { get: waiting });
     room.admit(outbox, `u${room.size}`, { moderator: false, mutedUntilMs: 0 }, 10);
     return () =>

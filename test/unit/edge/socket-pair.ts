@@ -3,11 +3,12 @@ import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { ClientSocket } from "../../../edge/client-socket.ts";
 
 /** Both ends of one WebSocket over real TCP. */
 export interface SocketPair {
   /** The server's end, and the socket below it. */
-  readonly webSocket: WebSocket;
+  readonly webSocket: ClientSocket;
   readonly socket: Socket;
   readonly client: WebSocket;
   /** Texts the client received. */
@@ -19,8 +20,8 @@ export interface SocketPair {
 /** Connects a WebSocket, cut off after the test. */
 export async function connectPair(): Promise<SocketPair> {
   const server = createServer();
-  const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false });
-  const accepted = Promise.withResolvers<{ webSocket: WebSocket; socket: Socket }>();
+  const upgrades = new WebSocketServer({ noServer: true, WebSocket: ClientSocket, perMessageDeflate: false });
+  const accepted = Promise.withResolvers<{ webSocket: ClientSocket; socket: Socket }>();
   server.on("upgrade", (request, _duplex, head) => {
     const { socket } = request;
     upgrades.handleUpgrade(request, socket, head, (webSocket) => accepted.resolve({ webSocket, socket }));
