@@ -167,7 +167,7 @@ describe("a hosted room", () => {
           }
           for (const one of present) one.from = 0;
           pending = [];
-          for (const { heard, expected } of present) expect(heard).toEqual(expected)
+          for (const { heard, expected } of present) expect(heard).toEqual(expected);
         };
         for (const { what, which } of steps) {
           if (what === "join") {
