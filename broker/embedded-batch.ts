@@ -71,7 +71,7 @@ export class Batch {
       series,
       events: packWrites(asks(this.#events), this.#eventBytes),
       control: packChanges(asks(this.#control), this.#controlBytes),
-      reads: asks(this.#reads),
+      reads: this.#reads.length > 0 ? asks(this.#reads) : undefined,
     };
   }
 
@@ -84,7 +84,7 @@ export class Batch {
       this.failWrites(new RoomError("unavailable", `not stored: ${written.reason}`));
     }
     for (const [index, { settle }] of this.#reads.entries()) {
-      const outcome = reads[index];
+      const outcome = reads?.[index];
       if (outcome?.ok) settle.done(outcome.value);
       else settle.fail(new RoomError("unavailable", `not read: ${outcome?.reason ?? "no answer"}`));
     }

@@ -3,13 +3,16 @@ import type { ControlAnswer, ControlWrite, EventAnswer, EventWrite } from "./emb
 
 /**
  * What crosses between the threads for every write, side by side instead of as rows: a row is two objects and a buffer
- * of its own, which costs both threads several times what storing its bytes does.
+ * of its own, which costs both threads several times what storing its bytes does. So does each list or buffer: there are as
+ * few as can be, and what is empty is left out.
  */
 export interface PackedWrites {
   readonly rooms: readonly RoomId[];
-  readonly bodies: PackedBytes;
-  readonly dedupeIds: readonly (string | undefined)[];
-  readonly deletedSeqs: readonly number[];
+  readonly bodies: Packed;
+  /** Undefined when no write has one. */
+  readonly dedupeIds: readonly (string | undefined)[] | undefined;
+  /** Undefined when no write deletes anything. */
+  readonly deletedSeqs: readonly number[] | undefined;
 }
 
 /** ControlWrites. */
@@ -17,14 +20,11 @@ export interface PackedChanges {
   readonly ops: readonly ControlWrite["op"][];
   readonly keys: readonly string[];
   /** Of a deletion none. */
-  readonly values: PackedBytes;
+  readonly values: Packed;
 }
 
-/** Several pieces, one after the other; `ends` says where each ends. */
-interface PackedBytes {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly ends: Float64Array<ArrayBuffer>;
-}
+/** Where each of several pieces ends, as 32-bit numbers, and the pieces one after the other. */
+type Packed = Uint8Array<ArrayBuffer>;
 
 /** EventAnswers, three numbers each: seq, prevSeq, and 1 for a duplicate. */
 export type PackedAnswers = Float64Array<ArrayBuffer>;
@@ -35,45 +35,56 @@ const NUMBERS = 3;
 const OUTCOME_NUMBERS = 2;
 const NOTHING = new Uint8Array();
 
-/** Packs writes whose bodies have `bytes` bytes together. */
-export function packWrites(writes: readonly EventWrite[], bytes: number): PackedWrites {
+/** Packs writes whose bodies have `bytes` bytes together; undefined for none. */
+export function packWrites(writes: readonly EventWrite[], bytes: number): PackedWrites | undefined {
+  if (writes.length === 0) return undefined;
   return {
     rooms: writes.map(({ room }) => room),
-    bodies: packBytes(writes, bytes, ({ body }) => body),
-    dedupeIds: writes.map(({ dedupeId }) => dedupeId),
-    deletedSeqs: writes.map(({ deletedSeq }) => deletedSeq),
+    bodies: pack(writes, bytes, ({ body }) => body),
+    dedupeIds: unlessEmpty(writes.map(({ dedupeId }) => dedupeId)),
+    deletedSeqs: writes.some(({ deletedSeq }) => deletedSeq > 0)
+      ? writes.map(({ deletedSeq }) => deletedSeq)
+      : undefined,
   };
 }
 
 /** The writes again; their bodies share one buffer. */
-export function unpackWrites({ rooms, bodies, dedupeIds, deletedSeqs }: PackedWrites): EventWrite[] {
+export function unpackWrites(packed: PackedWrites | undefined): EventWrite[] {
+  if (packed === undefined) return [];
+  const { rooms, dedupeIds, deletedSeqs } = packed;
+  const bodies = unpack(packed.bodies, rooms.length);
   return rooms.map((room, index) => ({
     room,
-    body: bytesOf(bodies, index),
-    dedupeId: dedupeIds[index],
-    deletedSeq: deletedSeqs[index] ?? 0,
+    body: bodies[index] ?? NOTHING,
+    dedupeId: dedupeIds?.[index],
+    deletedSeq: deletedSeqs?.[index] ?? 0,
   }));
 }
 
-/** Packs changes of the control log whose values have `bytes` bytes together. */
-export function packChanges(changes: readonly ControlWrite[], bytes: number): PackedChanges {
+/** Packs changes of the control log whose values have `bytes` bytes together; undefined for none. */
+export function packChanges(changes: readonly ControlWrite[], bytes: number): PackedChanges | undefined {
+  if (changes.length === 0) return undefined;
   return {
     ops: changes.map(({ op }) => op),
     keys: changes.map(({ key }) => key),
-    values: packBytes(changes, bytes, (change) => (change.op === "delete" ? NOTHING : change.value)),
+    values: pack(changes, bytes, (change) => (change.op === "delete" ? NOTHING : change.value)),
   };
 }
 
 /** The changes again; their values share one buffer. */
-export function unpackChanges({ ops, keys, values }: PackedChanges): ControlWrite[] {
+export function unpackChanges(packed: PackedChanges | undefined): ControlWrite[] {
+  if (packed === undefined) return [];
+  const { ops, keys } = packed;
+  const values = unpack(packed.values, keys.length);
   return keys.map((key, index) => {
     const op = ops[index] ?? "delete";
-    return op === "delete" ? { op, key } : { op, key, value: bytesOf(values, index) };
+    return op === "delete" ? { op, key } : { op, key, value: values[index] ?? NOTHING };
   });
 }
 
-/** Packs answers. */
-export function packAnswers(answers: readonly EventAnswer[]): PackedAnswers {
+/** Packs answers; undefined for none. */
+export function packAnswers(answers: readonly EventAnswer[]): PackedAnswers | undefined {
+  if (answers.length === 0) return undefined;
   const packed = new Float64Array(answers.length * NUMBERS);
   for (const [index, { seq, prevSeq, duplicate }] of answers.entries()) {
     packed[index * NUMBERS] = seq;
@@ -84,7 +95,8 @@ export function packAnswers(answers: readonly EventAnswer[]): PackedAnswers {
 }
 
 /** The answers again. */
-export function unpackAnswers(packed: PackedAnswers): EventAnswer[] {
+export function unpackAnswers(packed: PackedAnswers | undefined): EventAnswer[] {
+  if (packed === undefined) return [];
   return Array.from({ length: packed.length / NUMBERS }, (_, index) => ({
     seq: packed[index * NUMBERS] ?? 0,
     prevSeq: packed[index * NUMBERS + 1] ?? 0,
@@ -92,8 +104,9 @@ export function unpackAnswers(packed: PackedAnswers): EventAnswer[] {
   }));
 }
 
-/** Packs what became of changes. */
-export function packOutcomes(answers: readonly ControlAnswer[]): PackedOutcomes {
+/** Packs what became of changes; undefined for none. */
+export function packOutcomes(answers: readonly ControlAnswer[]): PackedOutcomes | undefined {
+  if (answers.length === 0) return undefined;
   const packed = new Float64Array(answers.length * OUTCOME_NUMBERS);
   for (const [index, { applied, revision }] of answers.entries()) {
     packed[index * OUTCOME_NUMBERS] = revision;
@@ -103,25 +116,38 @@ export function packOutcomes(answers: readonly ControlAnswer[]): PackedOutcomes 
 }
 
 /** What became of them again. */
-export function unpackOutcomes(packed: PackedOutcomes): ControlAnswer[] {
+export function unpackOutcomes(packed: PackedOutcomes | undefined): ControlAnswer[] {
+  if (packed === undefined) return [];
   return Array.from({ length: packed.length / OUTCOME_NUMBERS }, (_, index) => ({
     revision: packed[index * OUTCOME_NUMBERS] ?? 0,
     applied: packed[index * OUTCOME_NUMBERS + 1] === 1,
   }));
 }
 
-function packBytes<T>(items: readonly T[], bytes: number, bytesOfItem: (item: T) => Uint8Array): PackedBytes {
-  const packed = { bytes: new Uint8Array(bytes), ends: new Float64Array(items.length) };
-  let end = 0;
-  for (const [index, item] of items.entries()) {
-    const piece = bytesOfItem(item);
-    packed.bytes.set(piece, end);
+function unlessEmpty<T>(values: readonly (T | undefined)[]): readonly (T | undefined)[] | undefined {
+  return values.some((value) => value !== undefined) ? values : undefined;
+}
+
+function pack<T>(items: readonly T[], bytes: number, bytesOf: (item: T) => Uint8Array): Packed {
+  const ends = new Uint32Array(new ArrayBuffer(items.length * Uint32Array.BYTES_PER_ELEMENT + bytes), 0, items.length);
+  const packed = new Uint8Array(ends.buffer);
+  let end = ends.byteLength;
+  for (let index = 0; index < items.length; index++) {
+    const piece = bytesOf(items[index] as T);
+    packed.set(piece, end);
     end += piece.length;
-    packed.ends[index] = end;
+    ends[index] = end;
   }
   return packed;
 }
 
-function bytesOf({ bytes, ends }: PackedBytes, index: number): Uint8Array {
-  return bytes.subarray(ends[index - 1] ?? 0, ends[index]);
+function unpack(packed: Packed, count: number): Uint8Array[] {
+  const ends = new Uint32Array(packed.buffer, 0, count);
+  const pieces: Uint8Array[] = [];
+  let begin = ends.byteLength;
+  for (const end of ends) {
+    pieces.push(packed.subarray(begin, end));
+    begin = end;
+  }
+  return pieces;
 }

@@ -93,9 +93,10 @@ export interface Request {
   readonly kind: "request";
   /** Grows with every failed transaction the main thread hears of: see embedded-worker.ts. */
   readonly series: number;
-  readonly events: PackedWrites;
-  readonly control: PackedChanges;
-  readonly reads: readonly Read[];
+  /** What is undefined, here and below, is empty. */
+  readonly events: PackedWrites | undefined;
+  readonly control: PackedChanges | undefined;
+  readonly reads: readonly Read[] | undefined;
 }
 
 /** A value, or why there is none. */
@@ -103,15 +104,15 @@ export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly o
 
 /** What a transaction did, in the order of its writes. */
 export interface Written {
-  readonly events: PackedAnswers;
-  readonly control: PackedOutcomes;
+  readonly events: PackedAnswers | undefined;
+  readonly control: PackedOutcomes | undefined;
 }
 
 /** Answer to a Request. Answers come in the order of the requests. */
 export interface Answer {
   readonly kind: "answer";
   readonly written: Outcome<Written>;
-  readonly reads: readonly Outcome<ReadAnswer>[];
+  readonly reads: readonly Outcome<ReadAnswer>[] | undefined;
 }
 
 export type ToStorage = Request | { readonly kind: "backup"; readonly path: string } | { readonly kind: "close" };

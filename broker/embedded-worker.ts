@@ -16,7 +16,7 @@ import { Storage } from "./embedded-storage.ts";
 
 /** How often what became old is looked for, and how often a failing storage is tried again, in milliseconds. */
 const TICK_MS = 1_000;
-const NOTHING_WRITTEN: Written = { events: packAnswers([]), control: packOutcomes([]) };
+const NOTHING_WRITTEN: Written = { events: undefined, control: undefined };
 
 /**
  * Entry of the storage thread. SQLite blocks whoever calls it, for tens of milliseconds when it moves its write-ahead log
@@ -49,7 +49,7 @@ function serve(storage: Storage): void {
   let failedSeries = 0;
 
   const write = ({ series, events, control }: Request): Outcome<Written> => {
-    if (events.rooms.length + control.keys.length === 0) return { ok: true, value: NOTHING_WRITTEN };
+    if (events === undefined && control === undefined) return { ok: true, value: NOTHING_WRITTEN };
     if (series <= failedSeries) return { ok: false, reason: "an earlier write failed" };
     const written = attempt((): Written => {
       const done = storage.write(unpackWrites(events), unpackChanges(control));
@@ -67,7 +67,7 @@ function serve(storage: Storage): void {
   const answer = (request: Request): Answer => ({
     kind: "answer",
     written: write(request),
-    reads: request.reads.map(read),
+    reads: request.reads?.map(read),
   });
 
   const trim = (): void => {

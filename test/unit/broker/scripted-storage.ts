@@ -17,9 +17,9 @@ const program = (onRequest: string): string => `
   const reads = (values) => values.map((value) => ({ ok: true, value }));
   const fail = ({ series }) => post({ kind: "answer", written: { ok: false, reason: "series " + series }, reads: [] });
   const answer = (request, values) => {
-    const events = new Float64Array(request.events.rooms.flatMap(() => [++seq, seq - 1, 0]));
-    const written = { ok: true, value: { events, control: [] } };
-    post({ kind: "answer", written, reads: reads(values ?? request.reads.map(() => seq)) });
+    const events = new Float64Array((request.events?.rooms ?? []).flatMap(() => [++seq, seq - 1, 0]));
+    const written = { ok: true, value: { events } };
+    post({ kind: "answer", written, reads: reads(values ?? (request.reads ?? []).map(() => seq)) });
   };
   parentPort.on("message", (request) => {
     if (request === "go") held.splice(0).forEach((one) => answer(one));
