@@ -385,5 +385,9 @@ export function conversationPayload({ room, uid, username, seq, sent }: Conversa
 export function time(value: Time): string | null {
   if (value === undefined) return null;
   const ms = typeof value === "number" ? value : Number(value.seconds) * 1_000 + Math.floor(value.nanos / 1e6);
-  return new Date(ms).toISOString();
+  // An event and its ack have the same, and so has most of what comes within a millisecond.
+  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() };
+  return lastTime.text;
 }
+
+let lastTime = { ms: 0, text: "1970-01-01T00:00:00.000Z" };

@@ -277,24 +277,21 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     this.#pending = undefined;
     this.#metrics.fanoutBatch.observe(frames.length);
     const now = Date.now();
-    // Senders' clocks differ from this one: what seems to come from the future was fast.
-    for (const { sentMs } of frames) {
+    let lastSeq = 0;
+    let excepted: Set<string> | undefined;
+    let droppable = false;
+    for (const { seq, sentMs, except, ephemeral } of frames) {
+      // Senders' clocks differ from this one: what seems to come from the future was fast.
       if (sentMs > 0) this.#metrics.deliveryLagSeconds.observe(Math.max(0, now - sentMs) / 1_000);
+      if (except !== "") excepted = (excepted ?? new Set()).add(except);
+      droppable ||= ephemeral && this.#policy.dropsEphemeral;
+      lastSeq = Math.max(lastSeq, seq);
     }
-    const excepted = frames.map(({ except }) => except).filter((uid) => uid !== "");
     const bytes = frames.length === 1 ? first.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
     const weight = Math.ceil(bytes.length / WRITE_BYTES);
-    return {
-      frames,
-      bytes,
-      weight,
-      // What takes more than one turn must not see the list change under it: a swap would skip a member.
-      members: this.#members.length * weight > budget ? [...this.#members] : this.#members,
-      lastSeq: frames.reduce((seq, frame) => Math.max(seq, frame.seq), 0),
-      excepted: excepted.length > 0 ? new Set(excepted) : undefined,
-      droppable: this.#policy.dropsEphemeral && frames.some(({ ephemeral }) => ephemeral),
-      next: 0,
-    };
+    // What takes more than one turn must not see the list change under it: a swap would skip a member.
+    const members = this.#members.length * weight > budget ? [...this.#members] : this.#members;
+    return { frames, bytes, weight, members, lastSeq, excepted, droppable, next: 0 };
   }
 
   #fly(flight: Flight, budget: number): number {
