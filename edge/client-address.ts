@@ -4,8 +4,9 @@ import type { Cidr } from "../services/config-values.ts";
 /** Where a connection comes from when nobody can say. */
 export const UNKNOWN_ADDRESS = "unknown";
 
-/** Proxies whose X-Forwarded-For counts. */
-export function trustedProxies(ranges: readonly Cidr[]): BlockList {
+/** Proxies whose X-Forwarded-For counts; undefined for none. */
+export function trustedProxies(ranges: readonly Cidr[]): BlockList | undefined {
+  if (ranges.length === 0) return undefined;
   const trusted = new BlockList();
   for (const { address, prefix, family } of ranges) trusted.addSubnet(address, prefix, family);
   return trusted;
@@ -19,10 +20,11 @@ export function trustedProxies(ranges: readonly Cidr[]): BlockList {
 export function clientAddress(
   socketAddress: string | undefined,
   forwardedFor: readonly string[],
-  trusted: BlockList,
+  trusted: BlockList | undefined,
 ): string {
   let address = canonicalAddress(socketAddress ?? "");
   if (address === undefined) return UNKNOWN_ADDRESS;
+  if (trusted === undefined) return address;
   const hops = forwardedFor.join(",").split(",");
   while (isTrusted(address, trusted)) {
     const next = canonicalAddress(withoutPort(hops.pop()?.trim() ?? ""));

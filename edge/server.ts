@@ -169,7 +169,7 @@ export async function startEdgeServer(options: EdgeServerOptions): Promise<EdgeS
 class Upgrades implements Gate {
   readonly #options: EdgeServerOptions;
   readonly #handshake: HandshakeOptions;
-  readonly #proxies: BlockList;
+  readonly #proxies: BlockList | undefined;
   readonly #webSockets: ServerOf<typeof ClientSocket>;
   /** By network, as the one below: an IPv6 subscriber has 2^64 addresses. */
   readonly #rates: RateLimits;
@@ -226,7 +226,8 @@ class Upgrades implements Gate {
     const { socket } = request;
     if (socket.destroyed) return;
     const { onConnection } = this.#options;
-    const address = clientAddress(socket.remoteAddress, headerValues(request, "x-forwarded-for"), this.#proxies);
+    const forwardedFor = this.#proxies === undefined ? [] : headerValues(request, "x-forwarded-for");
+    const address = clientAddress(socket.remoteAddress, forwardedFor, this.#proxies);
     const verdict = this.#judge(request, address);
     if (!verdict.ok) {
       this.#refuse(socket, verdict, address);
