@@ -117,6 +117,7 @@ export class DirectListener {
 
   /** Tells by name what was missed, which may be done when the client is live already; returns whether that was anything. */
   tell(missed: Missed): boolean {
+    if (!this.#outbox.isOpen) return false;
     this.#from = missed.seq;
     const truncated = missed.truncated([...(this.#overflowed ?? [])]);
     this.#overflowed = undefined;

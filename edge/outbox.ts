@@ -46,7 +46,7 @@ export class Outbox implements Flushable, AfterTurn {
     this.#owner = options.owner;
   }
 
-  /** True once something was left out: the queue was full, or the client was leaving. */
+  /** True once something was left out that was taken: the queue was full, or the socket is gone. */
   get lossy(): boolean {
     return this.#lossy;
   }
@@ -58,10 +58,7 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** Queues a frame for this connection alone; it is written before any room's frames that are written later. */
   push(frame: Buffer): void {
-    if (this.#state !== "open") {
-      this.#lossy = true;
-      return;
-    }
+    if (this.#state !== "open") return;
     if (this.#pending !== undefined) {
       this.#pending.push(frame);
       return;
@@ -120,7 +117,8 @@ export class Outbox implements Flushable, AfterTurn {
   }
 
   #send(bytes: Buffer): void {
-    if (this.#state !== "open" || !this.#socket.writable) {
+    if (this.#state !== "open") return;
+    if (!this.#socket.writable) {
       this.#lossy = true;
       return;
     }

@@ -16,6 +16,14 @@ async function open() {
   const fanOut = new FanOut();
   onTestFinished(() => fanOut.close());
   const outbox = new Outbox({ ...pair, fanOut, maxBytes: 1024 * 1024, owner: { onOverflow: () => undefined } });
+  const nothing = () => undefined;
+  pair.webSocket.tell({
+    onClosing: () => outbox.close(),
+    onMessage: nothing,
+    onPong: nothing,
+    onControlFlood: nothing,
+    onGone: nothing,
+  });
   const source = { count: 0, position: (seq: number) => ({ seq, ahead: new Map() }) };
   const uid = parseUid("ann");
   if (uid === undefined) throw new Error("no uid");
@@ -144,6 +152,21 @@ describe("what a client certainly has", () => {
         [BOB, 11],
       ]),
     });
+  });
+
+  it("is as certain when a room goes on after the goodbye, and does not move by what is told too late", async () => {
+    const { listener, hear, outbox, client, webSocket, source, closed, received } = await open();
+    source.position = (seq) => ({ seq, ahead: new Map([[BOB, 11]]) });
+    listener.begin(missed(10, []));
+    hear(BOB, 11);
+    client.close(1000);
+    await eventually("the end to begin", () => webSocket.readyState !== webSocket.OPEN);
+    outbox.write(textFrame("a room's frame"));
+    outbox.push(textFrame("a reply"));
+    expect(listener.tell(missed(20, [], "truncated"))).toBe(false);
+    expect(listener.sent).toEqual({ seq: 10, ahead: new Map([[BOB, 11]]) });
+    expect(await closed).toBe(1000);
+    expect(received).toEqual(["bob 11"]);
   });
 
   it("is nothing of what it came for when it left before that", async () => {
