@@ -18,7 +18,7 @@ export interface Cursor {
 export const NO_CURSOR: Cursor = { seq: 0, ahead: new Map() };
 
 /** How long a connection's last word is waited for, in milliseconds: its edge may be dead. */
-const LAST_WORD_MS = 500;
+const LAST_WORD_MS = 1_000;
 
 /** Users' cursors as edges wrote them. */
 export class Cursors {
