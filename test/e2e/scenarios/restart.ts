@@ -93,9 +93,13 @@ export function restart(topology: Topology): void {
       const tell = async (from: TestClient, message: string) =>
         (await from.request("send_message", { to_uid: bob.uid, message })).seq;
       const seqs = (client: TestClient) => client.all("new_message").map(({ payload }) => payload.seq);
+      const room_id = newRoom("here");
+      for (const client of [ann, bob]) await client.request("join_room", { room_id });
       const first = await tell(ann, "read");
       await bob.next("new_message");
       await bob.close();
+      // The server hears of the goodbye's end a moment after the client: a kill before that is no proper close.
+      await ann.next("member_left");
       const missed = await tell(ann, "missed");
       await topology.killEdge(0);
       await topology.startEdge(0);
