@@ -41,7 +41,9 @@ export function packWrites(writes: readonly EventWrite[], bytes: number): Packed
   return {
     rooms: writes.map(({ room }) => room),
     bodies: pack(writes, bytes, ({ body }) => body),
-    dedupeIds: unlessEmpty(writes.map(({ dedupeId }) => dedupeId)),
+    dedupeIds: writes.some(({ dedupeId }) => dedupeId !== undefined)
+      ? writes.map(({ dedupeId }) => dedupeId)
+      : undefined,
     deletedSeqs: writes.some(({ deletedSeq }) => deletedSeq > 0)
       ? writes.map(({ deletedSeq }) => deletedSeq)
       : undefined,
@@ -122,10 +124,6 @@ export function unpackOutcomes(packed: PackedOutcomes | undefined): ControlAnswe
     revision: packed[index * OUTCOME_NUMBERS] ?? 0,
     applied: packed[index * OUTCOME_NUMBERS + 1] === 1,
   }));
-}
-
-function unlessEmpty<T>(values: readonly (T | undefined)[]): readonly (T | undefined)[] | undefined {
-  return values.some((value) => value !== undefined) ? values : undefined;
 }
 
 function pack<T>(items: readonly T[], bytes: number, bytesOf: (item: T) => Uint8Array): Packed {

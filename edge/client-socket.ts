@@ -67,13 +67,14 @@ export class ClientSocket extends WebSocket {
     this.#owner?.onMessage(data, isBinary);
   }
 
-  #onPing(): void {
-    if (this.#controlFrames.take(performance.now()) === undefined) this.#owner?.onControlFlood();
+  #onPing(): boolean {
+    if (this.#controlFrames.take(performance.now()) !== undefined) return true;
+    this.#owner?.onControlFlood();
+    return false;
   }
 
   #onPong(): void {
-    this.#onPing();
-    this.#owner?.onPong();
+    if (this.#onPing()) this.#owner?.onPong();
   }
 
   #onClose(code: number): void {

@@ -93,7 +93,7 @@ export class Outbox implements Flushable, AfterTurn {
 
   /** Sends a WebSocket ping, behind what was pushed. */
   ping(): void {
-    if (this.#pending !== undefined) this.flush();
+    this.flush();
     this.#send(PING);
   }
 
