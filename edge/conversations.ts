@@ -1,11 +1,11 @@
-import type { Broker, RoomListener, StoredEvent, Unsubscribe } from "../broker/broker.ts";
+import type { Broker, StoredEvent, Unsubscribe } from "../broker/broker.ts";
 import type { Digest } from "../gen/baccarat/v1/edge_service_pb.ts";
 import { directUsers, type RoomId, type Uid } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
 import type { DirectPosition } from "./direct-position.ts";
 import { DirectProgress } from "./direct-progress.ts";
-import { Feed } from "./feed.ts";
+import { Feed, type FeedListener, type FeedSource } from "./feed.ts";
 import { encodeReset, textFrame } from "./frame-encoders.ts";
 import { Limiter } from "./limiter.ts";
 import { Ring } from "./ring.ts";
@@ -29,7 +29,6 @@ export interface ConversationsOptions {
 interface Conversation {
   readonly feed: Feed;
   readonly users: readonly Uid[];
-  listener: RoomListener | undefined;
   /** When its last event was heard, by performance.now(). */
   heardAt: number;
 }
@@ -41,7 +40,6 @@ const SWEEP_MS = 5_000;
 const MAX_CONVERSATIONS = 10_000;
 /** Conversations a position names; of others it says less than is true. */
 const MAX_AHEAD = 100;
-/** What most users have, of whom every connection keeps a position. */
 const NONE_AHEAD: ReadonlyMap<RoomId, number> = new Map();
 /** A head from the control plane may be ahead of the live event on its way here; what is still missing then was lost. */
 const DIGEST_PATIENCE_MS = 500;
@@ -62,6 +60,8 @@ export class Conversations {
   readonly #reads = new Limiter(READS);
   readonly #unsubscribes: Unsubscribe[] = [];
   readonly #timers = new Timers();
+  /** The latest position without anything ahead: every connection keeps one, and of most users it is the same. */
+  #plain: DirectPosition = { seq: 0, ahead: NONE_AHEAD };
 
   constructor(options: ConversationsOptions) {
     this.#options = options;
@@ -110,7 +110,9 @@ export class Conversations {
       ahead ??= new Map();
       ahead.set(room, last);
     }
-    return { seq, ahead: ahead ?? NONE_AHEAD };
+    if (ahead !== undefined) return { seq, ahead };
+    if (this.#plain.seq !== seq) this.#plain = { seq, ahead: NONE_AHEAD };
+    return this.#plain;
   }
 
   /** Compares conversations' ends as the control plane sees them with what was heard. */
@@ -150,7 +152,7 @@ export class Conversations {
     if (!users?.some((uid) => this.#users.has(uid))) return;
     const conversation = this.#conversations.get(stored.room) ?? this.#begin(stored, users);
     conversation.heardAt = performance.now();
-    conversation.listener?.onEvent(stored);
+    conversation.feed.onEvent(stored);
   }
 
   /**
@@ -164,29 +166,21 @@ export class Conversations {
 
   #open(room: RoomId, users: readonly Uid[], from: number): Conversation {
     const { broker, metrics, log } = this.#options;
-    const feed = new Feed({
-      room,
-      source: {
-        subscribe: (listener) => {
-          conversation.listener = listener;
-          return Promise.resolve(() => undefined);
-        },
-        position: () => Promise.resolve(from),
-        history: (range) => broker.history(room, range),
-      },
-      ring: new Ring({ epoch: broker.epoch, limits: RING }),
-      reads: this.#reads,
-      listener: {
-        onEvent: (json, { seq }) => this.#send(room, users, json, seq),
-        onSignal: () => undefined,
-        onReset: (seq, reason) => this.#send(room, users, encodeReset({ room, epoch: broker.epoch, seq, reason }), 0),
-      },
-      rechecksMs: [],
-      onTraced: this.#options.onTraced,
-      metrics,
-      log,
-    });
-    const conversation: Conversation = { feed, users, listener: undefined, heardAt: performance.now() };
+    const source: FeedSource = {
+      subscribe: () => Promise.resolve(() => undefined),
+      roomEnd: () => Promise.resolve(from),
+      history: (_, range) => broker.history(room, range),
+    };
+    const listener: FeedListener = {
+      onEvent: (json, { seq }) => this.#send(room, users, json, seq),
+      onSignal: () => undefined,
+      onReset: (seq, reason) => this.#send(room, users, encodeReset({ room, epoch: broker.epoch, seq, reason }), 0),
+    };
+    const feed = new Feed(
+      { source, reads: this.#reads, rechecksMs: [], onTraced: this.#options.onTraced, metrics, log },
+      { id: room, ring: new Ring({ epoch: broker.epoch, limits: RING }), listener },
+    );
+    const conversation: Conversation = { feed, users, heardAt: performance.now() };
     this.#conversations.set(room, conversation);
     for (const uid of users) this.#roomsOf.set(uid, (this.#roomsOf.get(uid) ?? new Set()).add(room));
     void feed.open();

@@ -67,7 +67,8 @@ export class DirectListener {
   #pongs = 0;
   #marks: { readonly ping: number; readonly mark: Mark }[] | undefined;
   #marked = -1;
-  #confirmed: Mark | undefined;
+  #confirmed: DirectPosition | undefined;
+  #confirmedCount = 0;
 
   constructor(options: { uid: Uid; clientId: string; outbox: Outbox; source: DirectSource }) {
     this.uid = options.uid;
@@ -111,7 +112,7 @@ export class DirectListener {
     const told = missed !== undefined && this.tell(missed);
     for (const { room, seq, frame } of held) this.hear(room, seq, frame);
     const sent = told || held.length > 0 || (missed?.events.length ?? 0) > 0;
-    if (!sent) this.#confirmed = this.#mark();
+    if (!sent) this.#confirm(this.#mark());
     return sent;
   }
 
@@ -140,19 +141,19 @@ export class DirectListener {
   ponged(): void {
     if (this.#pongs < this.#pings) this.#pongs++;
     if (this.#marks === undefined) return;
-    for (const { ping, mark } of this.#marks) if (ping <= this.#pongs) this.#confirmed = mark;
+    for (const { ping, mark } of this.#marks) if (ping <= this.#pongs) this.#confirm(mark);
     const left = this.#marks.filter(({ ping }) => ping > this.#pongs);
     this.#marks = left.length > 0 ? left : undefined;
   }
 
   /** How many frames of the user it certainly has. */
   get confirmedCount(): number {
-    return this.#confirmed?.count ?? 0;
+    return this.#confirmedCount;
   }
 
   /** What the client certainly has; undefined while that is not known. */
   get confirmed(): DirectPosition | undefined {
-    return this.#confirmed?.position;
+    return this.#confirmed;
   }
 
   /** What the client has been sent; undefined while that is not known. */
@@ -191,6 +192,11 @@ export class DirectListener {
     for (const { room } of held) this.#overflowed.add(room);
     this.#held = [];
     this.#heldBytes = 0;
+  }
+
+  #confirm(mark: Mark | undefined): void {
+    this.#confirmed = mark?.position;
+    this.#confirmedCount = mark?.count ?? 0;
   }
 
   #mark(): Mark | undefined {

@@ -1,4 +1,4 @@
-import type { Broker, HistoryPage, HistoryRange, RoomListener, StoredEvent, Unsubscribe } from "../broker/broker.ts";
+import type { Broker, HistoryPage, RoomListener, StoredEvent, Unsubscribe } from "../broker/broker.ts";
 import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
 import { backoffMs } from "../services/backoff.ts";
 import type { RoomId } from "../services/ids.ts";
@@ -21,38 +21,28 @@ export interface FeedListener {
   onReset(seq: number, reason: "too_old" | "too_many"): void;
 }
 
-/** Where a feed gets a room's events from. All may reject with RoomError unavailable. */
-export interface FeedSource {
-  subscribe(listener: RoomListener): Promise<Unsubscribe>;
-  /** Position at or after everything that was stored before the subscription. */
-  position(): Promise<number>;
-  history(range: HistoryRange): Promise<HistoryPage>;
-}
+/** Where feeds get rooms' events from: a broker, or what stands for one. All may reject with RoomError unavailable. */
+export type FeedSource = Pick<Broker, "subscribe" | "roomEnd" | "history">;
 
-/** A room at the broker. */
-export function roomSource(broker: Broker, room: RoomId): FeedSource {
-  return {
-    subscribe: (listener) => broker.subscribe(room, listener),
-    position: () => broker.roomEnd(room),
-    history: (range) => broker.history(room, range),
-  };
-}
-
-/** What a feed needs. */
+/** What feeds need, all of an edge's the same. */
 export interface FeedOptions {
-  readonly room: RoomId;
   readonly source: FeedSource;
-  /** Filled by the feed. */
-  readonly ring: Ring;
-  /** Shared by all feeds: after an outage every room of the edge wants to read at once. */
+  /** After an outage every room of the edge wants to read at once. */
   readonly reads: Limiter;
-  readonly listener: FeedListener;
   /** How long after opening the log is read once more, in milliseconds. */
   readonly rechecksMs: readonly number[];
   /** Hears of every event that was traced, once it was handed on. Default: nobody does. */
   readonly onTraced?: TraceDelivery | undefined;
   readonly metrics: Metrics;
   readonly log: Logger;
+}
+
+/** What each feed has of its own. */
+export interface FeedRoom {
+  readonly id: RoomId;
+  /** Filled by the feed. */
+  readonly ring: Ring;
+  readonly listener: FeedListener;
 }
 
 /** Live events kept while a read is under way; more are dropped and read again, since all of them are stored. */
@@ -69,11 +59,13 @@ const RETRY = { baseMs: 100, maxMs: 2_000 };
  * Turns a room's live events, of which some may be lost on the way, into all of its events in order: checks the chain of
  * prevSeq, reads the log where it is broken, and says so where even the log has dropped what is missing.
  */
-export class Feed {
+export class Feed implements RoomListener {
   readonly #options: FeedOptions;
+  readonly #room: FeedRoom;
   readonly #timers = new Timers();
+  // What few rooms need at a time is undefined while it is empty: there may be a hundred thousand of them.
   /** Live events that cannot be judged before the position is known, or that come behind a hole. */
-  #held: StoredEvent[] = [];
+  #held: StoredEvent[] | undefined;
   #last = 0;
   #state: "opening" | "live" | "reading" | "closed" = "opening";
   /** True when a read must begin after what was just learnt. */
@@ -81,14 +73,15 @@ export class Feed {
   /** Events read by the catch-up under way. */
   #delivered = 0;
   #unsubscribe: Unsubscribe | undefined;
-  #reading: Promise<void> = Promise.resolve();
-  #wake: () => void = () => undefined;
+  #reading: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
   /** Who waits for the feed to come as far as a position. */
-  #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
+  #waiting: { readonly seq: number; readonly resolve: () => void }[] | undefined;
   #chasing = false;
 
-  constructor(options: FeedOptions) {
+  constructor(options: FeedOptions, room: FeedRoom) {
     this.#options = options;
+    this.#room = room;
   }
 
   /** Position of the room at this edge: every event up to here was delivered, or was stored before the feed opened. */
@@ -103,14 +96,12 @@ export class Feed {
 
   /** Subscribes and finds the position. Resolves when live. @throws RoomError unavailable; close it then. */
   async open(): Promise<void> {
-    const { source, ring, reads, listener, rechecksMs } = this.#options;
-    const unsubscribe = await source.subscribe({
-      onEvent: (stored) => this.#hear(stored),
-      onSignal: (signal) => listener.onSignal(signal),
-    });
+    const { source, reads, rechecksMs } = this.#options;
+    const { id, ring } = this.#room;
+    const unsubscribe = await source.subscribe(id, this);
     if (this.#closed) return unsubscribe();
     this.#unsubscribe = unsubscribe;
-    const seq = await reads.run(() => source.position());
+    const seq = await reads.run(() => source.roomEnd(id));
     if (this.#closed) return;
     this.#last = seq;
     ring.reset(seq);
@@ -127,7 +118,7 @@ export class Feed {
       this.#state = "reading";
       this.#reading = this.#catchUp();
     }
-    return this.#reading;
+    return this.#reading ?? Promise.resolve();
   }
 
   /**
@@ -137,6 +128,7 @@ export class Feed {
   reached(seq: number): Promise<void> {
     if (seq <= this.#last || this.#closed) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting ??= [];
     this.#waiting.push({ seq, resolve });
     this.#chase();
     return promise;
@@ -148,8 +140,8 @@ export class Feed {
     this.#announce();
     this.#unsubscribe?.();
     this.#timers.close();
-    this.#held = [];
-    this.#wake();
+    this.#held = undefined;
+    this.#wake?.();
   }
 
   /** Not the field itself, whose type would stay narrowed across awaits. */
@@ -157,10 +149,11 @@ export class Feed {
     return this.#state === "closed";
   }
 
-  #hear(stored: StoredEvent): void {
+  /** Part of RoomListener, as what follows. */
+  onEvent(stored: StoredEvent): void {
     if (this.#state === "closed") return;
     // A read under way does not keep back what follows: only behind a hole must events wait.
-    const waits = this.#state === "opening" || this.#held.length > 0;
+    const waits = this.#state === "opening" || this.#held !== undefined;
     const how = waits ? "behind" : succession(this.#last, stored);
     if (how === "next") this.#accept(stored);
     if (how === "next" || how === "old") return;
@@ -169,44 +162,54 @@ export class Feed {
     if (how !== "behind") void this.check();
   }
 
+  onSignal(signal: Signal): void {
+    this.#room.listener.onSignal(signal);
+  }
+
   #accept(stored: StoredEvent): void {
     this.#last = stored.seq;
-    const json = this.#options.ring.push(stored);
+    const { ring, listener } = this.#room;
+    const json = ring.push(stored);
     const { trace } = stored.event;
-    this.#options.listener.onEvent(json, stored, sentMs(stored.event));
+    listener.onEvent(json, stored, sentMs(stored.event));
     if (trace !== undefined) this.#options.onTraced?.(stored, trace);
-    if (this.#waiting.length > 0) this.#announce();
+    if (this.#waiting !== undefined) this.#announce();
   }
 
   /** Reads the log for what somebody waits for and what does not come by itself. */
   #chase(): void {
-    if (this.#chasing || this.#waiting.length === 0) return;
+    if (this.#chasing || this.#waiting === undefined) return;
     this.#chasing = true;
     this.#timers.after(LATE_MS, () => {
       this.#chasing = false;
-      if (this.#waiting.length > 0) void this.check().then(() => this.#chase());
+      if (this.#waiting !== undefined) void this.check().then(() => this.#chase());
     });
   }
 
   /** Lets those go on who waited for no more than is delivered. */
   #announce(): void {
+    if (this.#waiting === undefined) return;
+    const last = this.#closed ? Number.POSITIVE_INFINITY : this.#last;
     const waiting = this.#waiting;
-    this.#waiting = this.#closed ? [] : waiting.filter(({ seq }) => seq > this.#last);
-    for (const { seq, resolve } of waiting) if (this.#closed || seq <= this.#last) resolve();
+    const left = waiting.filter(({ seq }) => seq > last);
+    this.#waiting = left.length > 0 ? left : undefined;
+    for (const { seq, resolve } of waiting) if (seq <= last) resolve();
   }
 
   #hold(stored: StoredEvent): void {
-    if (this.#held.length >= HELD_EVENTS) {
-      this.#held = [];
+    if (this.#held !== undefined && this.#held.length >= HELD_EVENTS) {
+      this.#held = undefined;
       this.#again = true;
     }
+    this.#held ??= [];
     this.#held.push(stored);
   }
 
   /** Delivers what was held as far as it follows; the rest waits for another read. */
   #release(): void {
     const held = this.#held;
-    this.#held = [];
+    if (held === undefined) return;
+    this.#held = undefined;
     for (const [index, stored] of held.entries()) {
       const how = succession(this.#last, stored);
       if (how === "next") this.#accept(stored);
@@ -228,17 +231,18 @@ export class Feed {
       if (this.#closed) return;
       const before = this.#last;
       if (page !== undefined) this.#take(page);
-      const stuck = page === undefined || (this.#held.length > 0 && this.#last === before);
+      const stuck = page === undefined || (this.#held !== undefined && this.#last === before);
       fruitless = stuck ? fruitless + 1 : 0;
     }
     if (!this.#closed) this.#state = "live";
   }
 
   async #readPage(): Promise<HistoryPage | undefined> {
-    const { room, source, reads, log } = this.#options;
+    const { source, reads, log } = this.#options;
+    const { id: room } = this.#room;
     const range = { after: this.#last, limit: FIXED.historyEvents, maxBytes: FIXED.historyBytes };
     try {
-      return await reads.run(() => source.history(range));
+      return await reads.run(() => source.history(room, range));
     } catch (error) {
       log.debug({ err: error, room }, "a room's log could not be read; trying again");
       this.#again = true;
@@ -268,7 +272,8 @@ export class Feed {
   #lose(seq: number, reason: "too_old" | "too_many"): void {
     this.#delivered = 0;
     this.#last = Math.max(this.#last, seq);
-    const { room, ring, metrics, log, listener } = this.#options;
+    const { metrics, log } = this.#options;
+    const { id: room, ring, listener } = this.#room;
     ring.reset(this.#last);
     metrics.refillsTotal.inc({ outcome: "reset" });
     log.warn({ room, reason }, "a room's continuity was lost");

@@ -6,13 +6,13 @@ import type { Metrics } from "../services/metrics.ts";
 import { SlowMode } from "../services/slow-mode.ts";
 import { Conflation, type Deliver } from "./conflation.ts";
 import type { FanOut, FlushableRoom, Flushed } from "./fan-out.ts";
-import type { Feed, FeedListener } from "./feed.ts";
+import { Feed, type FeedListener, type FeedOptions } from "./feed.ts";
 import { encodeReset, encodeTyping, textFrame } from "./frame-encoders.ts";
 import { type Grant, grantOf, isNewcomer, type Member } from "./member.ts";
 import type { Outbox } from "./outbox.ts";
-import type { Presence } from "./presence.ts";
+import { Presence, type PresenceListener } from "./presence.ts";
 import type { Ring } from "./ring.ts";
-import { type Policy, policyOf } from "./room-policy.ts";
+import { NO_POLICY, type Policy } from "./room-policy.ts";
 import { RoomSnapshot } from "./room-snapshot.ts";
 
 interface Frame {
@@ -42,6 +42,14 @@ interface Flight {
   next: number;
 }
 
+/** Whose room it is. */
+export interface RoomHost {
+  /** Somebody asks when an event was delivered here. */
+  onDeliveryQuery(room: HostedRoom, query: DeliveryQuery): void;
+  /** The last member left. */
+  onEmpty(room: HostedRoom): void;
+}
+
 /** Up to here a write costs what the smallest does; beyond it, copying the bytes counts. */
 const WRITE_BYTES = 16 * 1024;
 /** What a write to one member costs, in milliseconds: the kernel's share of it is 6–7 µs (bench/README.md). */
@@ -50,7 +58,7 @@ const WRITE_MS = 0.007;
 const MAX_HOLD_MS = 5;
 
 /** A room that has members at this edge, or had some a moment ago. */
-export class HostedRoom implements FlushableRoom, FeedListener {
+export class HostedRoom implements FlushableRoom, FeedListener, PresenceListener {
   readonly id: RoomId;
   readonly feed: Feed;
   readonly ring: Ring;
@@ -58,22 +66,21 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   readonly snapshot: RoomSnapshot;
   /** Settles when the room's events are heard: rejects with RoomError unavailable when they cannot be. */
   readonly opened: Promise<void>;
-  readonly slowMode = new SlowMode();
   /** Joins and reads under way that need the room to stay. */
   claims = 0;
   /** When the last member left, by performance.now(). */
   idleSince: number;
   readonly #fanOut: FanOut;
   readonly #metrics: Metrics;
-  readonly #onDeliveryQuery: ((room: HostedRoom, query: DeliveryQuery) => void) | undefined;
-  readonly #onEmpty: ((room: HostedRoom) => void) | undefined;
+  readonly #host: RoomHost | undefined;
   readonly #epoch: string;
   readonly #members: Member[] = [];
   /** The members' outboxes in the same order: whatever else is looked at costs each delivery a cache miss. */
   readonly #outboxes: Outbox[] = [];
   /** Members that are not to hear everything yet. */
   #newcomers = 0;
-  #policy = policyOf(undefined);
+  #policy = NO_POLICY;
+  #slowMode: SlowMode | undefined;
   /** Between the feed and the members, in a room that does not give them everything. */
   #conflation: Conflation | undefined;
   /** Frames for the next flight; undefined when there are none. An empty list that grew old would keep what it was given. */
@@ -82,19 +89,15 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   #storedSeq = 0;
   #flight: Flight | undefined;
 
-  /** The makers are handed the room, since feed and presence report to it. */
   constructor(options: {
     readonly id: RoomId;
     readonly epoch: string;
     readonly ring: Ring;
     readonly fanOut: FanOut;
     readonly metrics: Metrics;
-    readonly makeFeed: (listener: FeedListener) => Feed;
-    readonly makePresence: (push: (json: string) => void) => Presence;
-    /** Answers when an event was delivered here. Default: nobody does. */
-    readonly onDeliveryQuery?: (room: HostedRoom, query: DeliveryQuery) => void;
-    /** Hears that the last member left. Default: nobody does. */
-    readonly onEmpty?: (room: HostedRoom) => void;
+    readonly feed: FeedOptions;
+    /** Default: nobody, so that nobody answers. */
+    readonly host?: RoomHost;
   }) {
     this.id = options.id;
     this.ring = options.ring;
@@ -102,11 +105,10 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     this.snapshot = new RoomSnapshot({ epoch: options.epoch });
     this.#fanOut = options.fanOut;
     this.#metrics = options.metrics;
-    this.#onDeliveryQuery = options.onDeliveryQuery;
-    this.#onEmpty = options.onEmpty;
+    this.#host = options.host;
     this.idleSince = performance.now();
-    this.presence = options.makePresence((json) => this.push(json, 0, "", 0, true));
-    this.feed = options.makeFeed(this);
+    this.presence = new Presence({ room: options.id, listener: this });
+    this.feed = new Feed(options.feed, { id: options.id, ring: options.ring, listener: this });
     this.opened = this.feed.open();
   }
 
@@ -125,6 +127,12 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     const deliver: Deliver = (json, { seq }, sentMs) => this.push(json, seq, "", sentMs);
     const given = this.feed.last;
     this.#conflation = new Conflation({ epoch: this.#epoch, intervalMs, given, deliver, metrics: this.#metrics });
+  }
+
+  /** Made when it is needed: few rooms have it. */
+  get slowMode(): SlowMode {
+    this.#slowMode ??= new SlowMode();
+    return this.#slowMode;
   }
 
   /** Members at this edge, by connection. */
@@ -186,7 +194,7 @@ export class HostedRoom implements FlushableRoom, FeedListener {
     this.snapshot.forget();
     this.#conflation?.forget(this.feed.last);
     this.#pending = undefined;
-    this.#onEmpty?.(this);
+    this.#host?.onEmpty(this);
   }
 
   /** Takes over until when a user may not write; see Grant. */
@@ -219,10 +227,14 @@ export class HostedRoom implements FlushableRoom, FeedListener {
   }
 
   onSignal(signal: Signal): void {
-    if (signal.body.case === "deliveryQuery") this.#onDeliveryQuery?.(this, signal.body.value);
+    if (signal.body.case === "deliveryQuery") this.#host?.onDeliveryQuery(this, signal.body.value);
     if (signal.body.case !== "typing") return;
     const { uid, username } = signal.body.value;
     this.push(encodeTyping({ room: this.id, uid, username }), 0, uid, 0, true);
+  }
+
+  onPresence(json: string): void {
+    this.push(json, 0, "", 0, true);
   }
 
   onReset(seq: number, reason: string): void {

@@ -7,10 +7,9 @@ import type { RoomId } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
 import type { Metrics } from "../services/metrics.ts";
 import type { FanOut } from "./fan-out.ts";
-import { Feed, RECHECKS_MS, roomSource } from "./feed.ts";
-import { HostedRoom } from "./hosted-room.ts";
+import { type FeedOptions, RECHECKS_MS } from "./feed.ts";
+import { HostedRoom, type RoomHost } from "./hosted-room.ts";
 import { Limiter } from "./limiter.ts";
-import { Presence } from "./presence.ts";
 import { Ring, type RingLimits } from "./ring.ts";
 import { Timers } from "./timers.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
@@ -41,13 +40,13 @@ const DIGEST_PATIENCE_MS = 500;
 const TAIL_CHECK_SWEEPS = 8;
 
 /** The rooms this edge hosts. */
-export class Hub {
+export class Hub implements RoomHost {
   readonly #options: HubOptions;
   readonly #rooms = new Map<RoomId, HostedRoom>();
   /** Rooms that nobody was in or waited for a moment ago: looking at all of them would take long where there are many. */
   readonly #deserted = new Set<HostedRoom>();
   readonly #ringLimits: RingLimits;
-  readonly #reads = new Limiter(READS);
+  readonly #feed: FeedOptions;
   readonly #timers = new Timers();
   readonly #unsubscribe: Unsubscribe;
   /** Rooms whose tail is to be looked at in this round, while nobody sends digests. */
@@ -63,8 +62,10 @@ export class Hub {
         return Math.min(options.ring.chars, ALL_RINGS_CHARS / rooms.size);
       },
     };
+    const { broker, onTraced, metrics, log } = options;
+    this.#feed = { source: broker, reads: new Limiter(READS), rechecksMs: RECHECKS_MS, onTraced, metrics, log };
     // On the way back to health live events may have been missed everywhere.
-    this.#unsubscribe = options.broker.onHealth((health) => {
+    this.#unsubscribe = broker.onHealth((health) => {
       if (health.ok) this.checkAll();
     });
     this.#timers.every(SWEEP_MS, () => this.#sweep());
@@ -127,21 +128,8 @@ export class Hub {
       ring,
       fanOut,
       metrics,
-      makeFeed: (listener) =>
-        new Feed({
-          room: id,
-          source: roomSource(broker, id),
-          ring,
-          reads: this.#reads,
-          listener,
-          rechecksMs: RECHECKS_MS,
-          onTraced: this.#options.onTraced,
-          metrics,
-          log,
-        }),
-      makePresence: (push) => new Presence({ room: id, push }),
-      onDeliveryQuery: (hosted, query) => this.#report(hosted, query),
-      onEmpty: (hosted) => this.#deserted.add(hosted),
+      feed: this.#feed,
+      host: this,
     });
     this.#rooms.set(id, room);
     room.opened.catch((error: unknown) => {
@@ -152,12 +140,16 @@ export class Hub {
   }
 
   /** Says when an event was handed to the room's members here, as far as that is at hand. */
-  #report({ id, ring, size }: HostedRoom, { queryId, seq }: DeliveryQuery): void {
+  onDeliveryQuery({ id, ring, size }: HostedRoom, { queryId, seq }: DeliveryQuery): void {
     const { broker, edgeId } = this.#options;
     const heardAt = ring.heardAt(Number(seq));
     const deliverTime = heardAt === undefined ? {} : { deliverTime: timestampFromMs(heardAt) };
     const value = { queryId, edgeId, connections: size, ...deliverTime };
     broker.signal(id, create(SignalSchema, { roomId: id, body: { case: "deliveryReport", value } }));
+  }
+
+  onEmpty(room: HostedRoom): void {
+    this.#deserted.add(room);
   }
 
   #drop(room: HostedRoom): void {

@@ -44,7 +44,8 @@ const FLOOD_FRAMES = 1_000;
 export class Inbox {
   readonly #owner: InboxOwner;
   readonly #rate: RateLimit;
-  #waiting: Waiting[] = [];
+  /** Undefined when nothing waits, as most of the time: an empty list would keep what it grew to. */
+  #waiting: Waiting[] | undefined;
   #state: "held" | "running" | "finishing" | "closed" = "held";
   #running = 0;
   #alone = false;
@@ -74,6 +75,7 @@ export class Inbox {
       this.#refuse(frame, now);
       return;
     }
+    this.#waiting ??= [];
     this.#waiting.push({ frame, startAt: now + waitMs });
     this.#onFirst?.();
     this.#advance();
@@ -81,7 +83,7 @@ export class Inbox {
 
   /** The first frame, as soon as there is one, left where it is; undefined when none came within `ms`. Before start only. */
   async first(ms: number): Promise<Inbound | undefined> {
-    if (this.#waiting.length === 0 && this.#state === "held") {
+    if (this.#next === undefined && this.#state === "held") {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onFirst = resolve;
       this.#timer = setTimeout(resolve, ms);
@@ -90,12 +92,12 @@ export class Inbox {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
-    return this.#waiting[0]?.frame;
+    return this.#next?.frame;
   }
 
   /** Takes out the first frame, which was dealt with. Before start only. */
   dropFirst(): void {
-    this.#waiting.shift();
+    this.#shift();
   }
 
   /** Begins to carry frames out. */
@@ -117,10 +119,23 @@ export class Inbox {
   /** Drops what has not begun. Idempotent. */
   close(): void {
     this.#state = "closed";
-    this.#waiting.length = 0;
+    this.#waiting = undefined;
     clearTimeout(this.#timer);
     this.#onFirst?.();
     this.#idle?.resolve();
+  }
+
+  get #next(): Waiting | undefined {
+    return this.#waiting?.[0];
+  }
+
+  get #length(): number {
+    return this.#waiting?.length ?? 0;
+  }
+
+  #shift(): void {
+    this.#waiting?.shift();
+    if (this.#length === 0) this.#waiting = undefined;
   }
 
   /** How long a frame has to wait for its turn; undefined when it may not have one. */
@@ -139,13 +154,11 @@ export class Inbox {
 
   #advance(): void {
     while (this.#state === "running") {
-      const next = this.#waiting[0];
+      const next = this.#next;
       if (next === undefined || !this.#mayStart(next)) break;
-      this.#waiting.shift();
+      this.#shift();
       this.#start(next.frame);
     }
-    // What it grew to is given back.
-    if (this.#waiting.length === 0) this.#waiting = [];
     if (this.#state === "finishing" && this.#running === 0) this.#idle?.resolve();
     this.#throttle();
   }
@@ -174,9 +187,9 @@ export class Inbox {
   }
 
   #throttle(): void {
-    const [next] = this.#waiting;
+    const next = this.#next;
     if (next === undefined || this.#state === "closed") this.#setPaused(false);
-    else if (this.#waiting.length >= this.#owner.limits.maxQueuedFrames) this.#setPaused(true);
+    else if (this.#length >= this.#owner.limits.maxQueuedFrames) this.#setPaused(true);
     else if (next.startAt > performance.now()) this.#setPaused(true);
     else if (this.#running >= this.#owner.limits.maxPublishesInFlight) this.#setPaused(true);
   }

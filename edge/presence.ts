@@ -4,6 +4,12 @@ import type { RoomId } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
 import { encodeMember, encodeMembersChanged, type MemberFields, type ProfileFields } from "./frame-encoders.ts";
 
+/** Hears what is to be told. */
+export interface PresenceListener {
+  /** Every member at this edge is to be sent this frame. */
+  onPresence(json: string): void;
+}
+
 /** Least time between two members_changed of a room, in milliseconds. */
 const CHANGED_MS = 1_000;
 
@@ -13,7 +19,7 @@ const CHANGED_MS = 1_000;
  */
 export class Presence {
   readonly #room: RoomId;
-  readonly #push: (json: string) => void;
+  readonly #listener: PresenceListener;
   #count = 0;
   /** Every member, or undefined when the room has more than can be shown, or nobody here was told. */
   #members: Map<string, MemberFields> | undefined;
@@ -24,10 +30,9 @@ export class Presence {
   #left: Map<string, ProfileFields> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `push` sends a frame to every member at this edge. */
-  constructor(options: { readonly room: RoomId; readonly push: (json: string) => void }) {
+  constructor(options: { readonly room: RoomId; readonly listener: PresenceListener }) {
     this.#room = options.room;
-    this.#push = options.push;
+    this.#listener = options.listener;
   }
 
   /** Takes over what a join was answered, of which the joiner itself is told by its reply. */
@@ -41,7 +46,7 @@ export class Presence {
     this.#count = count;
     this.#members?.set(member.uid, fieldsOf(member));
     if (this.#mayTellEach()) {
-      this.#push(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
+      this.#listener.onPresence(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
       return;
     }
     if (!this.#left?.delete(member.uid)) this.#joined = sample(this.#joined, member);
@@ -53,7 +58,7 @@ export class Presence {
     this.#count = count;
     this.#members?.delete(member.uid);
     if (this.#mayTellEach()) {
-      this.#push(encodeMember("member_left", { room: this.#room, member, count, reason }));
+      this.#listener.onPresence(encodeMember("member_left", { room: this.#room, member, count, reason }));
       return;
     }
     if (!this.#joined?.delete(member.uid)) this.#left = sample(this.#left, member);
@@ -72,11 +77,13 @@ export class Presence {
     }
     for (const member of before.values()) {
       if (now.has(member.uid)) continue;
-      this.#push(encodeMember("member_left", { room: this.#room, member, count, reason: "disconnected" }));
+      this.#listener.onPresence(
+        encodeMember("member_left", { room: this.#room, member, count, reason: "disconnected" }),
+      );
     }
     for (const member of now.values()) {
       if (before.has(member.uid)) continue;
-      this.#push(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
+      this.#listener.onPresence(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
     }
   }
 
@@ -126,7 +133,7 @@ export class Presence {
     const [joined, left] = [[...(this.#joined?.values() ?? [])], [...(this.#left?.values() ?? [])]];
     this.#settle();
     this.#crowded = this.#isCrowded();
-    this.#push(encodeMembersChanged({ room: this.#room, count: this.#count, joined, left }));
+    this.#listener.onPresence(encodeMembersChanged({ room: this.#room, count: this.#count, joined, left }));
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#changed) this.#tell();

@@ -11,13 +11,17 @@ export interface Policy {
   readonly conflationMs: number;
 }
 
+/** The policy of a room without settings. */
+export const NO_POLICY: Policy = { frozen: false, slowModeMs: 0, dropsEphemeral: false, conflationMs: 0 };
+
 /** Reads a policy; undefined is that of a room without settings. */
 export function policyOf(policy: RoomPolicy | undefined): Policy {
-  const overload = policy?.overloadPolicy;
+  if (policy === undefined) return NO_POLICY;
+  const { frozen, slowModeMs, overloadPolicy: overload } = policy;
   return {
-    frozen: policy?.frozen ?? false,
-    slowModeMs: policy?.slowModeMs ?? 0,
+    frozen,
+    slowModeMs,
     dropsEphemeral: overload === OverloadPolicy.DROP_EPHEMERAL,
-    conflationMs: overload === OverloadPolicy.LATEST_ONLY ? (policy?.conflationIntervalMs ?? 0) : 0,
+    conflationMs: overload === OverloadPolicy.LATEST_ONLY ? policy.conflationIntervalMs : 0,
   };
 }

@@ -18,8 +18,8 @@ const MAX_CLEARED = 256;
  */
 export class RoomSnapshot {
   readonly #epoch: string;
-  /** What was heard, cleared keys included until the snapshot is known. */
-  readonly #latest = new Map<string, Latest>();
+  /** What was heard, cleared keys included until the snapshot is known. Undefined when nothing was: few rooms have any. */
+  #latest: Map<string, Latest> | undefined;
   #known = false;
   #generation = 0;
 
@@ -42,15 +42,15 @@ export class RoomSnapshot {
     if (body.case !== "customEvent" || body.value.snapshotKey === "") return;
     const { snapshotKey, dataJson } = body.value;
     // Set anew, so that the order is that of the seqs.
-    this.#latest.delete(snapshotKey);
+    this.#latest?.delete(snapshotKey);
     const cleared = dataJson === "" || dataJson === "null";
-    if (!cleared) this.#latest.set(snapshotKey, { seq, json });
+    if (!cleared) this.#set(snapshotKey, { seq, json });
     else if (!this.#known) this.#remember(snapshotKey, seq);
   }
 
   /** Continuity is lost, or nobody needs it: it has to be asked for again. */
   forget(): void {
-    this.#latest.clear();
+    this.#latest = undefined;
     this.#known = false;
     this.#generation++;
   }
@@ -65,7 +65,7 @@ export class RoomSnapshot {
     if (!this.#known) this.#learn(given ?? [], heard);
     // A newcomer that is ahead of the room is not told again what the room is yet to hear.
     if (seq > heard && given !== undefined) return given.map((stored) => encodeEvent(stored, this.#epoch));
-    return [...this.#latest.values()].flatMap(({ json }) => json ?? []);
+    return [...(this.#latest?.values() ?? [])].flatMap(({ json }) => json ?? []);
   }
 
   /** What the room is yet to hear is left out: it comes as the room's next events. */
@@ -76,17 +76,22 @@ export class RoomSnapshot {
       if (body.case !== "customEvent" || stored.seq > heard) continue;
       known.set(body.value.snapshotKey, { seq: stored.seq, json: encodeEvent(stored, this.#epoch) });
     }
-    for (const [key, latest] of this.#latest) if ((known.get(key)?.seq ?? 0) <= latest.seq) known.set(key, latest);
+    for (const [key, latest] of this.#latest ?? [])
+      if ((known.get(key)?.seq ?? 0) <= latest.seq) known.set(key, latest);
     const inOrder = [...known].filter(([, { json }]) => json !== undefined).sort(([, a], [, b]) => a.seq - b.seq);
-    this.#latest.clear();
-    for (const [key, latest] of inOrder) this.#latest.set(key, latest);
+    this.#latest = inOrder.length > 0 ? new Map(inOrder) : undefined;
     this.#known = true;
   }
 
+  #set(key: string, latest: Latest): Map<string, Latest> {
+    this.#latest ??= new Map();
+    return this.#latest.set(key, latest);
+  }
+
   #remember(key: string, seq: number): void {
-    this.#latest.set(key, { seq, json: undefined });
-    if (this.#latest.size <= MAX_CLEARED) return;
-    const [oldest] = this.#latest.keys();
-    if (oldest !== undefined) this.#latest.delete(oldest);
+    const latest = this.#set(key, { seq, json: undefined });
+    if (latest.size <= MAX_CLEARED) return;
+    const [oldest] = latest.keys();
+    if (oldest !== undefined) latest.delete(oldest);
   }
 }

@@ -178,8 +178,6 @@ class Upgrades implements Gate {
   readonly #paced: Paced<{ readonly request: IncomingMessage; readonly head: Buffer }>;
   // One for all connections, as each would cost each of them.
   readonly #onSocketError = (error: Error): void => this.#options.log.debug({ err: error }, "a client's socket failed");
-  readonly #onProtocolError = (error: Error): void =>
-    this.#options.log.debug({ err: error }, "a client broke the WebSocket protocol");
   #open = 0;
 
   constructor(options: EdgeServerOptions, handshake: HandshakeOptions) {
@@ -235,7 +233,6 @@ class Upgrades implements Gate {
     }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#count(networkOf(address), webSocket);
-      webSocket.on("error", this.#onProtocolError);
       // ws hears of the socket's errors from here on; a second listener would need a list for each connection.
       socket.off("error", this.#onSocketError);
       this.#intake.attach(webSocket, socket);
@@ -280,7 +277,11 @@ class Upgrades implements Gate {
     webSocket.count(this, network);
   }
 
-  /** Part of Gate. */
+  /** Part of Gate, as what follows. */
+  onProtocolError(error: Error): void {
+    this.#options.log.debug({ err: error }, "a client broke the WebSocket protocol");
+  }
+
   left(network: string): void {
     this.#open--;
     const others = (this.#byNetwork.get(network) ?? 0) - 1;

@@ -7,6 +7,7 @@ export class Timers {
   after(ms: number, act: () => void): void {
     const timer = setTimeout(() => {
       this.#timers?.delete(timer);
+      if (this.#timers?.size === 0) this.#timers = undefined;
       act();
     }, ms);
     this.#keep(timer);

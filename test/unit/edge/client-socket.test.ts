@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
-import type { ClientSocket, ClientSocketOwner } from "../../../edge/client-socket.ts";
+import type { ClientSocketOwner } from "../../../edge/client-socket.ts";
 import { eventually } from "../../support/eventually.ts";
 import { connectPair } from "./socket-pair.ts";
 
@@ -24,14 +24,12 @@ class Owner implements ClientSocketOwner {
   }
 }
 
-const listeners = (webSocket: ClientSocket) =>
-  ["message", "ping", "pong", "close"].map((event) => webSocket.listeners(event).at(-1));
-
 describe("a client's socket", () => {
   it("tells its owner everything, in order, and whoever counts it that it is gone", async () => {
     const { client, webSocket } = await connectPair();
     const owner = new Owner();
-    webSocket.count({ left: (network) => owner.heard.push(`one less from ${network}`) }, "127.0.0.1");
+    const left = (network: string) => owner.heard.push(`one less from ${network}`);
+    webSocket.count({ left, onProtocolError: (error) => owner.heard.push(error.message) }, "127.0.0.1");
     webSocket.tell(owner);
     client.send("hello");
     client.ping();
@@ -68,10 +66,32 @@ describe("a client's socket", () => {
     client.terminate();
   });
 
-  it("has the same listeners as every other", async () => {
-    const [one, other] = [await connectPair(), await connectPair()];
-    one.webSocket.tell(new Owner());
-    other.webSocket.tell(new Owner());
-    expect(listeners(one.webSocket)).toEqual(listeners(other.webSocket));
+  it("tells whoever counts it what the client broke, and then its owner that it is gone", async () => {
+    const { client, webSocket } = await connectPair();
+    const owner = new Owner();
+    const onProtocolError = (error: Error) => owner.heard.push(error.message);
+    webSocket.count({ left: () => owner.heard.push("one less"), onProtocolError }, "127.0.0.1");
+    webSocket.tell(owner);
+    const { _socket } = client as unknown as { _socket: { write(bytes: Buffer): void } };
+    _socket.write(Buffer.from([0x81, 0x00])); // a client must mask its frames
+    await once(webSocket, "close");
+    expect(owner.heard).toEqual(["closing", "Invalid WebSocket frame: MASK must be set", "one less", "gone 1006"]);
+  });
+
+  it("needs no listener, which each connection would have to keep", async () => {
+    const { webSocket } = await connectPair();
+    webSocket.count({ left: () => undefined, onProtocolError: () => undefined }, "127.0.0.1");
+    webSocket.tell(new Owner());
+    expect(["message", "ping", "pong", "close", "error"].map((event) => webSocket.listenerCount(event))).toEqual([
+      0, 0, 0, 0, 0,
+    ]);
+  });
+
+  it("tells listeners, too, should there be some", async () => {
+    const { client, webSocket } = await connectPair();
+    webSocket.tell(new Owner());
+    const message = once(webSocket, "message");
+    client.send("hello");
+    expect(String((await message)[0])).toBe("hello");
   });
 });

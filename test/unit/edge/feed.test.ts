@@ -1,7 +1,7 @@
 import { array, asyncProperty, assert as check, constantFrom, integer, oneof, record } from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Broker, HistoryPage, RoomListener, StoredEvent } from "../../../broker/broker.ts";
-import { Feed, type FeedOptions, type FeedSource, roomSource } from "../../../edge/feed.ts";
+import { Feed, type FeedListener, type FeedOptions, type FeedSource } from "../../../edge/feed.ts";
 import { Limiter } from "../../../edge/limiter.ts";
 import { Ring } from "../../../edge/ring.ts";
 import { RoomError } from "../../../services/errors.ts";
@@ -20,35 +20,31 @@ interface Heard {
 function openFeed(
   source: FeedSource,
   options: Partial<FeedOptions> = {},
+  id = room("r"),
 ): { feed: Feed; heard: Heard; metrics: Metrics } {
   const heard: Heard = { seqs: [], resets: [] };
   const metrics = new Metrics();
-  const feed = new Feed({
-    room: room("r"),
-    source,
-    ring: new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } }),
-    reads: new Limiter(4),
-    listener: {
-      onEvent: (_json, { seq }) => heard.seqs.push(seq),
-      onSignal: () => undefined,
-      onReset: (seq, reason) => heard.resets.push(`${reason} ${seq}`),
-    },
-    rechecksMs: [],
-    metrics,
-    log: quietLog(),
-    ...options,
-  });
+  const listener: FeedListener = {
+    onEvent: (_json, { seq }) => heard.seqs.push(seq),
+    onSignal: () => undefined,
+    onReset: (seq, reason) => heard.resets.push(`${reason} ${seq}`),
+  };
+  const ring = new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } });
+  const feed = new Feed(
+    { source, reads: new Limiter(4), rechecksMs: [], metrics, log: quietLog(), ...options },
+    { id, ring, listener },
+  );
   onTestFinished(() => feed.close());
   return { feed, heard, metrics };
 }
 
-/** A room at a real broker of whose live events those named by `drops` never arrive. */
-function lossySource(broker: Broker, id: RoomId, isLost: (stored: StoredEvent) => boolean): FeedSource {
-  const source = roomSource(broker, id);
+/** A real broker of whose live events those named by `drops` never arrive. */
+function lossySource(broker: Broker, isLost: (stored: StoredEvent) => boolean): FeedSource {
   return {
-    ...source,
-    subscribe: (listener) =>
-      source.subscribe({
+    roomEnd: (id) => broker.roomEnd(id),
+    history: (id, range) => broker.history(id, range),
+    subscribe: (id, listener) =>
+      broker.subscribe(id, {
         onEvent: (event) => {
           if (!isLost(event)) listener.onEvent(event);
         },
@@ -66,18 +62,18 @@ class Script implements FeedSource {
   /** What the next reads answer instead; an error rejects. */
   answers: (HistoryPage | RoomError)[] = [];
 
-  subscribe(listener: RoomListener) {
+  subscribe(_: RoomId, listener: RoomListener) {
     this.listener = listener;
     return Promise.resolve(() => {
       this.listener = undefined;
     });
   }
 
-  position() {
+  roomEnd() {
     return Promise.resolve(this.end);
   }
 
-  history(range: { after?: number; before?: number; limit: number }): Promise<HistoryPage> {
+  history(_: RoomId, range: { after?: number; before?: number; limit: number }): Promise<HistoryPage> {
     this.reads++;
     const answer = this.answers.shift();
     if (answer instanceof RoomError) return Promise.reject(answer);
@@ -241,9 +237,9 @@ describe("a feed", () => {
     await feed.open();
     const gate = Promise.withResolvers<void>();
     const history = script.history.bind(script);
-    script.history = async (range) => {
+    script.history = async (id, range) => {
       await gate.promise;
-      return history(range);
+      return history(id, range);
     };
     script.store(1);
     script.live(...script.store(...Array.from({ length: 1_500 }, (_, index) => index + 2)));
@@ -279,7 +275,8 @@ describe("a feed", () => {
         async (steps, losses) => {
           const id = room(`lossy-${run++}`);
           let live = 0;
-          const { feed, heard } = openFeed(lossySource(broker, id, () => losses[live++ % losses.length] === 0));
+          const source = lossySource(broker, () => losses[live++ % losses.length] === 0);
+          const { feed, heard } = openFeed(source, {}, id);
           await feed.open();
           const published: Promise<{ seq: number }>[] = [];
           for (const step of steps) {

@@ -1,10 +1,8 @@
 import { onTestFinished } from "vitest";
 import type { StoredEvent } from "../../../broker/broker.ts";
 import { FanOut } from "../../../edge/fan-out.ts";
-import { Feed } from "../../../edge/feed.ts";
 import { HostedRoom } from "../../../edge/hosted-room.ts";
 import { Limiter } from "../../../edge/limiter.ts";
-import { Presence } from "../../../edge/presence.ts";
 import { Ring } from "../../../edge/ring.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { quietLog } from "../services/room/replica.ts";
@@ -31,25 +29,20 @@ export async function openRoom(fanOut = new FanOut(), name = "r"): Promise<OpenR
     ring,
     fanOut,
     metrics,
-    makeFeed: (listener) =>
-      new Feed({
-        room: id,
-        source: {
-          subscribe: (heard) => {
-            hear = (event) => heard.onEvent(event);
-            return Promise.resolve(() => undefined);
-          },
-          position: () => Promise.resolve(10),
-          history: () => Promise.reject(new Error("nothing is lost here")),
+    feed: {
+      source: {
+        subscribe: (_, heard) => {
+          hear = (event) => heard.onEvent(event);
+          return Promise.resolve(() => undefined);
         },
-        ring,
-        reads: new Limiter(1),
-        listener,
-        rechecksMs: [],
-        metrics,
-        log: quietLog(),
-      }),
-    makePresence: (push) => new Presence({ room: id, push }),
+        roomEnd: () => Promise.resolve(10),
+        history: () => Promise.reject(new Error("nothing is lost here")),
+      },
+      reads: new Limiter(1),
+      rechecksMs: [],
+      metrics,
+      log: quietLog(),
+    },
   });
   await room.opened;
   onTestFinished(() => {

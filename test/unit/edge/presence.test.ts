@@ -19,7 +19,7 @@ let told: Told[];
 beforeEach(() => {
   vi.useFakeTimers();
   told = [];
-  presence = new Presence({ room: room("r"), push: (json) => told.push(JSON.parse(json) as Told) });
+  presence = new Presence({ room: room("r"), listener: { onPresence: (json) => told.push(JSON.parse(json) as Told) } });
 });
 afterEach(() => {
   presence.close();

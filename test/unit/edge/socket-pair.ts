@@ -20,7 +20,12 @@ export interface SocketPair {
 /** Connects a WebSocket, cut off after the test. */
 export async function connectPair(): Promise<SocketPair> {
   const server = createServer();
-  const upgrades = new WebSocketServer({ noServer: true, WebSocket: ClientSocket, perMessageDeflate: false });
+  const upgrades = new WebSocketServer({
+    noServer: true,
+    WebSocket: ClientSocket,
+    clientTracking: false,
+    perMessageDeflate: false,
+  });
   const accepted = Promise.withResolvers<{ webSocket: ClientSocket; socket: Socket }>();
   server.on("upgrade", (request, _duplex, head) => {
     const { socket } = request;
