@@ -59,28 +59,33 @@ export class ClientSocket extends WebSocket {
     super.close(code, reason);
   }
 
-  /** How ws says what happened. Listeners hear it after the owner; of an error, only where nobody counts connections. */
+  /** How ws says what happened. Listeners hear what nobody is told. */
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
+    return this.#told(event, first, second) || super.emit(event, first, second);
+  }
+
+  #told(event: string | symbol, first: unknown, second: unknown): boolean {
+    const owner = this.#owner;
     switch (event) {
       case "message":
-        this.#owner?.onMessage(first as RawData, second as boolean);
-        break;
+        owner?.onMessage(first as RawData, second as boolean);
+        return owner !== undefined;
       case "ping":
         this.#mayControl();
-        break;
+        return owner !== undefined;
       case "pong":
-        if (this.#mayControl()) this.#owner?.onPong();
-        break;
-      case "error":
-        if (this.#gate === undefined) break;
-        this.#gate.onProtocolError(first as Error);
-        return true;
+        if (this.#mayControl()) owner?.onPong();
+        return owner !== undefined;
       case "close":
         this.#gate?.left(this.#network);
-        this.#owner?.onGone(first as number);
-        break;
+        owner?.onGone(first as number);
+        return owner !== undefined;
+      case "error":
+        this.#gate?.onProtocolError(first as Error);
+        return this.#gate !== undefined;
+      default:
+        return false;
     }
-    return super.emit(event, first, second);
   }
 
   #mayControl(): boolean {

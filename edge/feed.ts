@@ -61,7 +61,9 @@ const RETRY = { baseMs: 100, maxMs: 2_000 };
  */
 export class Feed implements RoomListener {
   readonly #options: FeedOptions;
-  readonly #room: FeedRoom;
+  readonly #id: RoomId;
+  readonly #ring: Ring;
+  readonly #listener: FeedListener;
   readonly #timers = new Timers();
   // What few rooms need at a time is undefined while it is empty: there may be a hundred thousand of them.
   /** Live events that cannot be judged before the position is known, or that come behind a hole. */
@@ -81,7 +83,9 @@ export class Feed implements RoomListener {
 
   constructor(options: FeedOptions, room: FeedRoom) {
     this.#options = options;
-    this.#room = room;
+    this.#id = room.id;
+    this.#ring = room.ring;
+    this.#listener = room.listener;
   }
 
   /** Position of the room at this edge: every event up to here was delivered, or was stored before the feed opened. */
@@ -97,14 +101,13 @@ export class Feed implements RoomListener {
   /** Subscribes and finds the position. Resolves when live. @throws RoomError unavailable; close it then. */
   async open(): Promise<void> {
     const { source, reads, rechecksMs } = this.#options;
-    const { id, ring } = this.#room;
-    const unsubscribe = await source.subscribe(id, this);
+    const unsubscribe = await source.subscribe(this.#id, this);
     if (this.#closed) return unsubscribe();
     this.#unsubscribe = unsubscribe;
-    const seq = await reads.run(() => source.roomEnd(id));
+    const seq = await reads.run(() => source.roomEnd(this.#id));
     if (this.#closed) return;
     this.#last = seq;
-    ring.reset(seq);
+    this.#ring.reset(seq);
     this.#state = "live";
     this.#release();
     if (this.#again) void this.check();
@@ -163,15 +166,14 @@ export class Feed implements RoomListener {
   }
 
   onSignal(signal: Signal): void {
-    this.#room.listener.onSignal(signal);
+    this.#listener.onSignal(signal);
   }
 
   #accept(stored: StoredEvent): void {
     this.#last = stored.seq;
-    const { ring, listener } = this.#room;
-    const json = ring.push(stored);
+    const json = this.#ring.push(stored);
     const { trace } = stored.event;
-    listener.onEvent(json, stored, sentMs(stored.event));
+    this.#listener.onEvent(json, stored, sentMs(stored.event));
     if (trace !== undefined) this.#options.onTraced?.(stored, trace);
     if (this.#waiting !== undefined) this.#announce();
   }
@@ -239,7 +241,7 @@ export class Feed implements RoomListener {
 
   async #readPage(): Promise<HistoryPage | undefined> {
     const { source, reads, log } = this.#options;
-    const { id: room } = this.#room;
+    const room = this.#id;
     const range = { after: this.#last, limit: FIXED.historyEvents, maxBytes: FIXED.historyBytes };
     try {
       return await reads.run(() => source.history(room, range));
@@ -273,11 +275,10 @@ export class Feed implements RoomListener {
     this.#delivered = 0;
     this.#last = Math.max(this.#last, seq);
     const { metrics, log } = this.#options;
-    const { id: room, ring, listener } = this.#room;
-    ring.reset(this.#last);
+    this.#ring.reset(this.#last);
     metrics.refillsTotal.inc({ outcome: "reset" });
-    log.warn({ room, reason }, "a room's continuity was lost");
-    listener.onReset(this.#last, reason);
+    log.warn({ room: this.#id, reason }, "a room's continuity was lost");
+    this.#listener.onReset(this.#last, reason);
     this.#announce();
     this.#release();
   }

@@ -74,9 +74,9 @@ export class HostedRoom implements FlushableRoom, FeedListener, PresenceListener
   readonly #metrics: Metrics;
   readonly #host: RoomHost | undefined;
   readonly #epoch: string;
-  readonly #members: Member[] = [];
+  #members: Member[] = [];
   /** The members' outboxes in the same order: whatever else is looked at costs each delivery a cache miss. */
-  readonly #outboxes: Outbox[] = [];
+  #outboxes: Outbox[] = [];
   /** Members that are not to hear everything yet. */
   #newcomers = 0;
   #policy = NO_POLICY;
@@ -168,8 +168,14 @@ export class HostedRoom implements FlushableRoom, FeedListener, PresenceListener
       after: after > this.feed.last ? after : 0,
       typedAt: Number.NEGATIVE_INFINITY,
     };
-    this.#members.push(member);
-    this.#outboxes.push(outbox);
+    if (member.index === 0) {
+      // A list that is pushed to reserves space for sixteen more.
+      this.#members = [member];
+      this.#outboxes = [outbox];
+    } else {
+      this.#members.push(member);
+      this.#outboxes.push(outbox);
+    }
     if (isNewcomer(member)) this.#newcomers++;
     outbox.rooms++;
     return member;

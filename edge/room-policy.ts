@@ -18,10 +18,9 @@ export const NO_POLICY: Policy = { frozen: false, slowModeMs: 0, dropsEphemeral:
 export function policyOf(policy: RoomPolicy | undefined): Policy {
   if (policy === undefined) return NO_POLICY;
   const { frozen, slowModeMs, overloadPolicy: overload } = policy;
-  return {
-    frozen,
-    slowModeMs,
-    dropsEphemeral: overload === OverloadPolicy.DROP_EPHEMERAL,
-    conflationMs: overload === OverloadPolicy.LATEST_ONLY ? policy.conflationIntervalMs : 0,
-  };
+  const dropsEphemeral = overload === OverloadPolicy.DROP_EPHEMERAL;
+  const conflationMs = overload === OverloadPolicy.LATEST_ONLY ? policy.conflationIntervalMs : 0;
+  // Most rooms have none, and share it.
+  if (!frozen && slowModeMs === 0 && !dropsEphemeral && conflationMs === 0) return NO_POLICY;
+  return { frozen, slowModeMs, dropsEphemeral, conflationMs };
 }

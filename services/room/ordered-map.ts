@@ -10,7 +10,7 @@ type Chunk = string[];
  */
 export class OrderedMap<V> {
   readonly #index = new Map<string, V>();
-  readonly #chunks: Chunk[] = [];
+  #chunks: Chunk[] = [];
 
   get size(): number {
     return this.#index.size;
@@ -35,7 +35,8 @@ export class OrderedMap<V> {
     if (known) return;
     const chunk = this.#chunks[this.#chunkOf(key)];
     if (chunk === undefined) {
-      this.#chunks.push([key]);
+      // There is none yet. A list that is pushed to reserves space for sixteen more, and every room has such maps.
+      this.#chunks = [[key]];
       return;
     }
     chunk.splice(lowerBound(chunk, key), 0, key);

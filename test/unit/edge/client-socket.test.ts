@@ -36,7 +36,7 @@ describe("a client's socket", () => {
     client.pong();
     client.send(Buffer.from("hello"));
     client.close(4_999);
-    await once(webSocket, "close");
+    await eventually("the end", () => owner.heard.at(-1)?.startsWith("gone"));
     expect(owner.heard).toEqual([
       "text hello",
       "pong",
@@ -74,7 +74,7 @@ describe("a client's socket", () => {
     webSocket.tell(owner);
     const { _socket } = client as unknown as { _socket: { write(bytes: Buffer): void } };
     _socket.write(Buffer.from([0x81, 0x00])); // a client must mask its frames
-    await once(webSocket, "close");
+    await eventually("the end", () => owner.heard.at(-1)?.startsWith("gone"));
     expect(owner.heard).toEqual(["closing", "Invalid WebSocket frame: MASK must be set", "one less", "gone 1006"]);
   });
 
@@ -87,9 +87,8 @@ describe("a client's socket", () => {
     ]);
   });
 
-  it("tells listeners, too, should there be some", async () => {
+  it("tells listeners what nobody is told", async () => {
     const { client, webSocket } = await connectPair();
-    webSocket.tell(new Owner());
     const message = once(webSocket, "message");
     client.send("hello");
     expect(String((await message)[0])).toBe("hello");

@@ -20,7 +20,7 @@ async function open() {
   pair.webSocket.tell({
     onClosing: () => outbox.close(),
     onMessage: nothing,
-    onPong: nothing,
+    onPong: () => listener.ponged(),
     onControlFlood: nothing,
     onGone: nothing,
   });
@@ -97,8 +97,7 @@ describe("a connection's direct messages", () => {
 
 describe("what a client certainly has", () => {
   it("is what was sent before a ping that was answered", async () => {
-    const { listener, hear, webSocket, outbox } = await open();
-    webSocket.on("pong", () => listener.ponged());
+    const { listener, hear, outbox } = await open();
     expect(listener.begin(missed(5, [[BOB, 5]]))).toBe(true);
     expect([listener.sent?.seq, listener.confirmed]).toEqual([5, undefined]);
     outbox.ping();
