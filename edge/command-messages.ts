@@ -83,7 +83,7 @@ export function typing(context: CommandContext, connection: Connection, frame: T
   const member = requireMember(connection, frame.room);
   authorize(connection.user, "publish", accessOf(frame.room, member));
   const now = performance.now();
-  const waitMs = member.typedAt + FIXED.typingMs - now;
+  const waitMs = member.typedAt === undefined ? 0 : member.typedAt + FIXED.typingMs - now;
   if (waitMs > 0) throw new RoomError("rate_limited", "once in two seconds is enough", { retryAfterMs: waitMs });
   member.typedAt = now;
   const { uid, username } = connection.user;

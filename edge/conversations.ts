@@ -20,6 +20,8 @@ export interface DirectHearer {
 /** What conversations need. */
 export interface ConversationsOptions {
   readonly broker: Broker;
+  /** The users here, whose frames are passed on to them; they come and go. */
+  readonly users: ReadonlyMap<Uid, DirectHearer>;
   /** Default: no delivery is traced. */
   readonly onTraced?: TraceDelivery | undefined;
   readonly metrics: Metrics;
@@ -53,7 +55,7 @@ const RING = { events: 1, chars: 1, ageMs: 0 };
  */
 export class Conversations {
   readonly #options: ConversationsOptions;
-  readonly #users = new Map<Uid, DirectHearer>();
+  readonly #users: ReadonlyMap<Uid, DirectHearer>;
   readonly #conversations = new Map<RoomId, Conversation>();
   readonly #roomsOf = new Map<Uid, Set<RoomId>>();
   readonly #progress: DirectProgress;
@@ -65,6 +67,7 @@ export class Conversations {
 
   constructor(options: ConversationsOptions) {
     this.#options = options;
+    this.#users = options.users;
     this.#progress = new DirectProgress({ last: (room) => this.#last(room) });
     this.#timers.every(SWEEP_MS, () => this.#sweep());
   }
@@ -83,21 +86,6 @@ export class Conversations {
   /** Position up to which every direct event of the users here was passed on; 0 when not known. */
   get position(): number {
     return this.#progress.seq;
-  }
-
-  /** True when the user is connected here. */
-  isHere(uid: Uid): boolean {
-    return this.#users.has(uid);
-  }
-
-  /** Passes a user's direct frames on from now on, to this one alone. */
-  add(uid: Uid, hearer: DirectHearer): void {
-    this.#users.set(uid, hearer);
-  }
-
-  /** Passes nothing more on. */
-  remove(uid: Uid): void {
-    this.#users.delete(uid);
   }
 
   /** Where a user stands who was given everything up to `from` and heard everything since then. */
@@ -134,7 +122,6 @@ export class Conversations {
     for (const { feed } of this.#conversations.values()) feed.close();
     this.#conversations.clear();
     this.#roomsOf.clear();
-    this.#users.clear();
   }
 
   #isOfUsersHere(room: RoomId): boolean {

@@ -16,7 +16,7 @@ export interface UserPast {
 }
 
 /** A user with connections here. */
-class DirectUser implements DirectSource, DirectHearer {
+export class DirectUser implements DirectSource, DirectHearer {
   readonly uid: Uid;
   readonly #conversations: Conversations;
   /** Mostly one. */
@@ -62,7 +62,7 @@ const STALE = 100_000;
 export class DirectUsers {
   readonly #conversations: Conversations;
   readonly #cursors: CursorWriter;
-  readonly #users = new Map<Uid, DirectUser>();
+  readonly #users: Map<Uid, DirectUser>;
   /** Connections that hear nothing more, and what they were sent. */
   readonly #leaving = new Map<
     DirectListener,
@@ -70,7 +70,9 @@ export class DirectUsers {
   >();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(options: { conversations: Conversations; cursors: CursorWriter }) {
+  /** `users` is filled here; `conversations` has it, too. */
+  constructor(options: { users: Map<Uid, DirectUser>; conversations: Conversations; cursors: CursorWriter }) {
+    this.#users = options.users;
     this.#conversations = options.conversations;
     this.#cursors = options.cursors;
     this.#timer = setInterval(() => this.flush(), FIXED.cursorMs);
@@ -112,7 +114,6 @@ export class DirectUsers {
     this.#leaving.set(listener, { user, sent: listener.sent });
     if (user.listeners.length > 0) return;
     this.#users.delete(uid);
-    this.#conversations.remove(uid);
   }
 
   /** A connection has ended. @param answered the client's Close frame came: it has read what it was sent. */
@@ -149,7 +150,6 @@ export class DirectUsers {
   #open(uid: Uid): DirectUser {
     const user = new DirectUser(uid, this.#conversations);
     this.#users.set(uid, user);
-    this.#conversations.add(uid, user);
     return user;
   }
 

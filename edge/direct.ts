@@ -9,7 +9,7 @@ import { Conversations } from "./conversations.ts";
 import { CursorWriter } from "./cursor-writer.ts";
 import { DirectEntrance, type EntranceOptions } from "./direct-entrance.ts";
 import { DirectPermits } from "./direct-permits.ts";
-import { DirectUsers, NOTHING_MISSED } from "./direct-users.ts";
+import { type DirectUser, DirectUsers, NOTHING_MISSED } from "./direct-users.ts";
 import type { Greeting } from "./greeting.ts";
 import type { RoomLink } from "./room-link.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
@@ -38,16 +38,17 @@ export class Direct {
 
   constructor({ broker, link, limits, welcome, onTraced, metrics, log }: DirectOptions) {
     const { control, epoch } = broker;
-    this.conversations = new Conversations({ broker, onTraced, metrics, log });
+    const users = new Map<Uid, DirectUser>();
+    this.conversations = new Conversations({ broker, users, onTraced, metrics, log });
     this.permits = new DirectPermits({
       broker,
       link,
-      isHere: (uid) => this.conversations.isHere(uid),
+      isHere: (uid) => users.has(uid),
       newConversationsPerMinute: limits.newConversationsPerMinute,
       max: PERMITS,
     });
     const cursors = new CursorWriter({ control, epoch, log });
-    this.#users = new DirectUsers({ conversations: this.conversations, cursors });
+    this.#users = new DirectUsers({ users, conversations: this.conversations, cursors });
     this.#entrance = new DirectEntrance({ link, users: this.#users, epoch, welcome, log });
     this.#welcome = welcome;
   }

@@ -166,7 +166,7 @@ export class HostedRoom implements FlushableRoom, FeedListener, PresenceListener
       index: this.#members.length,
       skip: this.#pending?.length ?? 0,
       after: after > this.feed.last ? after : 0,
-      typedAt: Number.NEGATIVE_INFINITY,
+      typedAt: undefined,
     };
     if (member.index === 0) {
       // A list that is pushed to reserves space for sixteen more.

@@ -31,7 +31,7 @@ export interface Member {
   /** Position it joined at, while events up to there may still come: it has them already. 0 afterwards. */
   after: number;
   /** When it last said that its user is typing, by performance.now(). */
-  typedAt: number;
+  typedAt: number | undefined;
 }
 
 /** Whether it is not to hear everything yet. */

@@ -21,8 +21,11 @@ export class Presence {
   readonly #room: RoomId;
   readonly #listener: PresenceListener;
   #count = 0;
-  /** Every member, or undefined when the room has more than can be shown, or nobody here was told. */
-  #members: Map<string, MemberFields> | undefined;
+  /**
+   * Every member, or undefined when the room has more than can be shown, or nobody here was told. A list, since there are
+   * FIXED.membersShown at most, and a map takes three times as much in every room.
+   */
+  #members: MemberFields[] | undefined;
   #crowded = false;
   #changed = false;
   /** Samples of who came and went since the last summary. Made in crowded rooms only. */
@@ -44,7 +47,7 @@ export class Presence {
   /** A user entered the room. */
   entered(member: Member, count: number): void {
     this.#count = count;
-    this.#members?.set(member.uid, fieldsOf(member));
+    if (this.#members !== undefined) this.#members = without(this.#members, member.uid).concat(fieldsOf(member));
     if (this.#mayTellEach()) {
       this.#listener.onPresence(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
       return;
@@ -56,7 +59,7 @@ export class Presence {
   /** A user is no longer in the room. */
   exited(member: Member, count: number, reason: string): void {
     this.#count = count;
-    this.#members?.delete(member.uid);
+    if (this.#members !== undefined) this.#members = without(this.#members, member.uid);
     if (this.#mayTellEach()) {
       this.#listener.onPresence(encodeMember("member_left", { room: this.#room, member, count, reason }));
       return;
@@ -75,23 +78,23 @@ export class Presence {
       if (count !== countBefore || before !== undefined) this.#change();
       return;
     }
-    for (const member of before.values()) {
-      if (now.has(member.uid)) continue;
+    for (const member of before) {
+      if (includes(now, member.uid)) continue;
       this.#listener.onPresence(
         encodeMember("member_left", { room: this.#room, member, count, reason: "disconnected" }),
       );
     }
-    for (const member of now.values()) {
-      if (before.has(member.uid)) continue;
+    for (const member of now) {
+      if (includes(before, member.uid)) continue;
       this.#listener.onPresence(encodeMember("member_joined", { room: this.#room, member, count, reason: "" }));
     }
   }
 
   /** All members in the order of their uids, when they are known here and at most `size`. */
   all(size: number): readonly MemberFields[] | undefined {
-    if (this.#members === undefined || this.#members.size > size || this.#members.size !== this.#count)
+    if (this.#members === undefined || this.#members.length > size || this.#members.length !== this.#count)
       return undefined;
-    return [...this.#members.values()].sort((a, b) => (a.uid < b.uid ? -1 : 1));
+    return [...this.#members].sort((a, b) => (a.uid < b.uid ? -1 : 1));
   }
 
   /** Nobody at this edge is in the room any more, so nothing is heard of it. */
@@ -109,7 +112,7 @@ export class Presence {
   #know(count: number, members: readonly Member[]): void {
     this.#count = count;
     const complete = members.length === count && count <= FIXED.membersShown;
-    this.#members = complete ? new Map(members.map((member) => [member.uid, fieldsOf(member)])) : undefined;
+    this.#members = complete ? members.map(fieldsOf) : undefined;
   }
 
   #isCrowded(): boolean {
@@ -148,6 +151,12 @@ export class Presence {
     this.#left = undefined;
   }
 }
+
+const without = (members: readonly MemberFields[], uid: string): MemberFields[] =>
+  members.filter((member) => member.uid !== uid);
+
+const includes = (members: readonly MemberFields[], uid: string): boolean =>
+  members.some((member) => member.uid === uid);
 
 /** What is kept of a member: a Protobuf message takes four times as much, and there is one for every idle connection. */
 function fieldsOf({ uid, username, avatarId, joinTime }: Member): MemberFields {

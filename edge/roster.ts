@@ -17,6 +17,7 @@ interface Entry<T> {
 }
 
 const SWEEP_MS = 250;
+const NO_ROOMS: readonly RoomId[] = [];
 /** Most rooms that are a list. */
 const FEW = 16;
 
@@ -31,6 +32,8 @@ export class Roster<T> {
   /** Clients in their grace. */
   readonly #departing = new Set<string>();
   readonly #timer: NodeJS.Timeout;
+  /** The list of who is in the room last joined and in no other: those who come after it into the same room share it. */
+  #alone: readonly RoomId[] = [];
 
   /**
    * `describe` says how a connection is registered, also one that has ended: it is asked whenever that is told, since it
@@ -44,7 +47,7 @@ export class Roster<T> {
 
   /** Registers a connection. */
   connected(clientId: string, who: T): void {
-    this.#entries.set(clientId, { who, rooms: [] });
+    this.#entries.set(clientId, { who, rooms: NO_ROOMS });
     this.#tell({ case: "connect", value: this.#describe(who) });
   }
 
@@ -57,7 +60,7 @@ export class Roster<T> {
   /** The control plane has admitted a client to a room. */
   joined(clientId: string, room: RoomId): void {
     const entry = this.#entries.get(clientId);
-    if (entry) entry.rooms = including(entry.rooms, room);
+    if (entry) entry.rooms = this.#including(entry.rooms, room);
     // Admitted while its connection was ending: nobody is there to be a member.
     else this.#tell({ case: "leave", value: { clientId, roomId: room, reason: "disconnected" } });
   }
@@ -104,6 +107,15 @@ export class Roster<T> {
     this.clear();
   }
 
+  #including(rooms: Entry<T>["rooms"], room: RoomId): Entry<T>["rooms"] {
+    if (rooms instanceof Set) return rooms.add(room);
+    if (rooms.includes(room)) return rooms;
+    if (rooms.length >= FEW) return new Set([...rooms, room]);
+    if (rooms.length > 0) return rooms.concat(room);
+    if (this.#alone[0] !== room) this.#alone = [room];
+    return this.#alone;
+  }
+
   #end(clientId: string, reason: string): void {
     this.#entries.delete(clientId);
     this.#departing.delete(clientId);
@@ -116,10 +128,4 @@ export class Roster<T> {
       if ((this.#entries.get(clientId)?.endsAt ?? 0) <= now) this.#end(clientId, "disconnected");
     }
   }
-}
-
-function including(rooms: readonly RoomId[] | Set<RoomId>, room: RoomId): readonly RoomId[] | Set<RoomId> {
-  if (rooms instanceof Set) return rooms.add(room);
-  if (rooms.includes(room)) return rooms;
-  return rooms.length < FEW ? rooms.concat(room) : new Set([...rooms, room]);
 }

@@ -3,11 +3,12 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { Conversations } from "../../../edge/conversations.ts";
 import { CursorWriter } from "../../../edge/cursor-writer.ts";
 import type { DirectListener } from "../../../edge/direct-listener.ts";
-import { DirectUsers, NOTHING_MISSED, type UserPast } from "../../../edge/direct-users.ts";
+import { type DirectUser, DirectUsers, NOTHING_MISSED, type UserPast } from "../../../edge/direct-users.ts";
 import { FanOut } from "../../../edge/fan-out.ts";
 import { Outbox } from "../../../edge/outbox.ts";
 import { CursorRecordSchema } from "../../../gen/baccarat/v1/control_pb.ts";
 import { controlKeys } from "../../../services/control-keys.ts";
+import type { Uid } from "../../../services/ids.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openTestBroker, quietLog, store, uid } from "../services/room/replica.ts";
@@ -20,9 +21,10 @@ const BOB = "direct:ann:bob";
 async function open() {
   const broker = await openTestBroker();
   const log = quietLog();
-  const conversations = new Conversations({ broker, metrics: new Metrics(), log });
+  const here = new Map<Uid, DirectUser>();
+  const conversations = new Conversations({ broker, users: here, metrics: new Metrics(), log });
   const cursors = new CursorWriter({ control: broker.control, epoch: broker.epoch, log });
-  const users = new DirectUsers({ conversations, cursors });
+  const users = new DirectUsers({ users: here, conversations, cursors });
   const fanOut = new FanOut();
   onTestFinished(async () => {
     await users.close();
