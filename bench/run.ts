@@ -18,6 +18,9 @@ import { killServers } from "./servers.ts";
 const RESULTS = join(import.meta.dirname, "results.json");
 const README = join(import.meta.dirname, "README.md");
 
+// Ended by a signal, a process does not run what it would at its exit: servers would stay.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 await run(parseOptions(process.argv.slice(2), process.env, Object.keys(CASES), RESULTS));
 
 async function run({ plan, cases, out }: Options): Promise<void> {

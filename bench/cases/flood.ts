@@ -16,7 +16,7 @@ const ROOMS = 10;
 const ROOM_SIZE = 5;
 const SAY_EVERY_MS = 100;
 const FLOODED_AT_LEAST_MS = 2_000;
-const COUNTED_MS = 500;
+const COUNTED_MS = 4_000;
 const PROBE_EVERY_MS = 100;
 
 /** A stretch of time as the others saw it. */
