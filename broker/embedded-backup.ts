@@ -2,11 +2,14 @@ import { copyFileSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
 import { FILE_NAME, openDatabase, prepare, replaceEpoch, toOpenError } from "./embedded-database.ts";
 import { BrokerOpenError } from "./open-error.ts";
 
 /** Pages copied before writes get their turn: 4 MiB, some milliseconds. */
 const PAGES = 1_024;
+/** How often a copy is begun that meets a transaction under way, and how long before it is begun again, in milliseconds. */
+const BUSY = { tries: 500, waitMs: 10 };
 const PARTIAL = ".partial";
 const NAME = /^baccarat-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.db$/;
 
@@ -18,9 +21,29 @@ const NAME = /^baccarat-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.db$/;
 export async function writeCopy(db: DatabaseSync, path: string): Promise<void> {
   const partial = path + PARTIAL;
   rmSync(partial, { force: true });
-  await backup(db, partial, { rate: PAGES });
+  await copyPages(db, partial);
   markCopy(partial);
   renameSync(partial, path);
+}
+
+async function copyPages(db: DatabaseSync, path: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await backup(db, path, { rate: PAGES });
+      return;
+    } catch (error) {
+      if (!wasBusy(error) || tries === BUSY.tries) throw error;
+      await delay(BUSY.waitMs);
+    }
+  }
+}
+
+/**
+ * Node copies on another thread. When that meets a transaction, SQLite says busy (sqlite3_backup_step); Node goes on then,
+ * but not when it was the first step, and says what last went wrong with the copy: nothing, "not an error".
+ */
+function wasBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 0;
 }
 
 /** Name of the copy made at a time: in the order of their making. */

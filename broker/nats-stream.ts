@@ -105,7 +105,9 @@ async function attempt(access: StreamAccess, settings: StreamSettings): Promise<
 /** The stream's info, an ApiError when there is no such stream, or another error when nobody can say. */
 async function find(access: StreamAccess, name: string): Promise<StreamInfo | Error> {
   try {
-    return await access.api.info(name);
+    const info = await access.api.info(name);
+    // Of a stream that it is still creating a server of 2.9 says the year 1, by which nobody must tell it from others.
+    return Date.parse(info.created) > 0 ? info : new Error("is being created");
   } catch (error) {
     if (error instanceof ApiError && error.errCode !== API_ERROR.streamNotFound) throw refused(name, error);
     return error as Error;
@@ -115,9 +117,10 @@ async function find(access: StreamAccess, name: string): Promise<StreamInfo | Er
 async function create(access: StreamAccess, settings: StreamSettings): Promise<StreamInfo | Error> {
   try {
     // Asked once: a cluster that is asked again may create it once more.
-    const info = await access.api.call<StreamInfo>(`STREAM.CREATE.${settings.name}`, settings, CREATE_MS);
+    await access.api.call(`STREAM.CREATE.${settings.name}`, settings, CREATE_MS);
     access.log.info({ stream: settings.name, replicas: settings.num_replicas }, "stream created");
-    return info;
+    // The answer may be of the year 1 as well (3 of 2,400 creations by several at once).
+    return await find(access, settings.name);
   } catch (error) {
     if (!(error instanceof ApiError)) return error as Error;
     // Another replica was faster, or other nodes are not up yet.

@@ -36,6 +36,15 @@ class Overtaken extends JetStreamApi {
   }
 }
 
+/** Answers as a server of 2.9 may that was asked by two at once: the stream is there, and not quite created. */
+class Halfway extends JetStreamApi {
+  asked = 0;
+  override async call<T>(path: string, body?: object, withinMs?: number): Promise<T> {
+    const answer = await super.call<T>(path, body, withinMs);
+    return ++this.asked < 4 ? { ...answer, created: "0001-01-01T00:00:00Z" } : answer;
+  }
+}
+
 describe("streams", () => {
   const nats = useNats({ size: 1 });
 
@@ -113,6 +122,21 @@ describe("streams", () => {
     const settings = controlSettings(nats.names, 1);
     expect((await ensureStream(access, settings)).config.name).toBe(settings.name);
     expect(api.creations).toBe(1);
+  });
+
+  it("are waited for until a server of 2.9 knows when it created them", async () => {
+    const link = await NatsLink.open({
+      servers: nats.servers.urls,
+      name: "test",
+      openMs: NATS_READY_MS,
+      log: nats.log,
+    });
+    nats.onEnd(() => link.close(0));
+    const api = new Halfway({ requests: new Requests({ link }) });
+    const access = { api, log: nats.log, owner: true, adopt: false, deadline: performance.now() + NATS_READY_MS };
+    const { created } = await ensureStream(access, controlSettings(nats.names, 1));
+    expect(Math.abs(Date.parse(created) - Date.now())).toBeLessThan(NATS_READY_MS);
+    expect(api.asked).toBe(4);
   });
 
   it("that do not fit on the server are refused with the server's words", async () => {
