@@ -6,7 +6,7 @@ import { API_ERROR, ApiError } from "../../../broker/nats-api-error.ts";
 import { EPOCH_KEY, isSameCreation } from "../../../broker/nats-epoch.ts";
 import { NatsLink } from "../../../broker/nats-link.ts";
 import { Requests } from "../../../broker/nats-requests.ts";
-import { controlSettings, ensureStream } from "../../../broker/nats-stream.ts";
+import { controlSettings, ensureStream, type StreamAccess } from "../../../broker/nats-stream.ts";
 import { parseConfig } from "../../../services/config.ts";
 import { room, say, seqsOf } from "../../contract/events.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -53,6 +53,21 @@ describe("streams", () => {
     nats.onEnd(() => nc.close());
     return (await nc.request(`$JS.API.${path}`, JSON.stringify(body))).json();
   }
+
+  async function requests(): Promise<Requests> {
+    const servers = nats.servers.urls;
+    const link = await NatsLink.open({ servers, name: "test", openMs: NATS_READY_MS, log: nats.log });
+    nats.onEnd(() => link.close(0));
+    return new Requests({ link });
+  }
+
+  const access = (api: JetStreamApi): StreamAccess => ({
+    api,
+    log: nats.log,
+    owner: true,
+    adopt: false,
+    deadline: performance.now() + NATS_READY_MS,
+  });
 
   it("are created once, with the settings that history, retries and live delivery rest on", async () => {
     const [broker] = await Promise.all([nats.open(), nats.open()]);
@@ -110,31 +125,15 @@ describe("streams", () => {
   });
 
   it("are found when a server of 2.9 takes the same stream, created a moment before, for one in the way", async () => {
-    const link = await NatsLink.open({
-      servers: nats.servers.urls,
-      name: "test",
-      openMs: NATS_READY_MS,
-      log: nats.log,
-    });
-    nats.onEnd(() => link.close(0));
-    const api = new Overtaken({ requests: new Requests({ link }) });
-    const access = { api, log: nats.log, owner: true, adopt: false, deadline: performance.now() + NATS_READY_MS };
+    const api = new Overtaken({ requests: await requests() });
     const settings = controlSettings(nats.names, 1);
-    expect((await ensureStream(access, settings)).config.name).toBe(settings.name);
+    expect((await ensureStream(access(api), settings)).config.name).toBe(settings.name);
     expect(api.creations).toBe(1);
   });
 
   it("are waited for until a server of 2.9 knows when it created them", async () => {
-    const link = await NatsLink.open({
-      servers: nats.servers.urls,
-      name: "test",
-      openMs: NATS_READY_MS,
-      log: nats.log,
-    });
-    nats.onEnd(() => link.close(0));
-    const api = new Halfway({ requests: new Requests({ link }) });
-    const access = { api, log: nats.log, owner: true, adopt: false, deadline: performance.now() + NATS_READY_MS };
-    const { created } = await ensureStream(access, controlSettings(nats.names, 1));
+    const api = new Halfway({ requests: await requests() });
+    const { created } = await ensureStream(access(api), controlSettings(nats.names, 1));
     expect(Math.abs(Date.parse(created) - Date.now())).toBeLessThan(NATS_READY_MS);
     expect(api.asked).toBe(4);
   });
