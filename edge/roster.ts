@@ -33,7 +33,7 @@ export class Roster<T> {
   readonly #departing = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   /** The list of who is in the room last joined and in no other: those who come after it into the same room share it. */
-  #alone: readonly RoomId[] = [];
+  #alone = NO_ROOMS;
 
   /**
    * `describe` says how a connection is registered, also one that has ended: it is asked whenever that is told, since it
