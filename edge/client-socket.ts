@@ -34,7 +34,7 @@ export interface Gate {
 
 /**
  * A client's WebSocket, which knows whose it is, and tells it without listeners: those, and closures of its own, would
- * take three quarters of a kilobyte of each idle connection.
+ * take over half a kilobyte of each idle connection.
  */
 export class ClientSocket extends WebSocket {
   #owner: ClientSocketOwner | undefined;
