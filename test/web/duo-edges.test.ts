@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Cluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { REFUSED, say, sides, texts } from "./duo.ts";
-import { Stage } from "./visitor.ts";
+import { reconnectNow, Stage } from "./visitor.ts";
 
 describe("/duo on two edges", { timeout: 60_000 }, () => {
   // The second edge lets in a page that came from the first, on a port nobody knows before.
@@ -25,7 +25,7 @@ describe("/duo on two edges", { timeout: 60_000 }, () => {
     for (const text of ["one", "two", "three"]) await say(ann, text);
     await say(bob, "from the dark");
     await cluster.startEdge(1);
-    await bob.getByRole("button", { name: "Try now" }).click();
+    await reconnectNow(bob);
     await bob.getByText("Recovered 3 messages").waitFor();
     await ann.getByText("from the dark").waitFor();
     const order = ["can you see this?", "one", "two", "three", "from the dark"];

@@ -4,7 +4,7 @@ import { newRoom } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
 import { RpcClient } from "../support/rpc.ts";
 import { REFUSED, say, sides, texts } from "./duo.ts";
-import { Stage } from "./visitor.ts";
+import { reconnectNow, Stage } from "./visitor.ts";
 
 describe("when something breaks", { timeout: 60_000 }, async () => {
   // The page comes back to the address it was loaded from, so the server must too.
@@ -58,10 +58,7 @@ describe("when something breaks", { timeout: 60_000 }, async () => {
     await ann.type("written while nobody was there");
     await ann.message("written while").getByText("Sending").waitFor();
     await stage.topology.startEdge(0);
-    const back = ann.page.getByText(/^Connection lost\./).waitFor({ state: "hidden" });
-    // The page may try by itself just before.
-    await Promise.any([ann.page.getByRole("button", { name: "Try now" }).click(), back]);
-    await back;
+    await reconnectNow(ann.page);
     await ann.message("written while").getByText("Stored").waitFor();
     await bob.sees("written while nobody was there");
     await bob.say("here I am");

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Crowd, newRoom } from "../support/crowd.ts";
 import { RpcClient } from "../support/rpc.ts";
-import { Stage, type Visitor } from "./visitor.ts";
+import { reconnectNow, Stage, type Visitor } from "./visitor.ts";
 
 describe("rooms and conversations", { timeout: 60_000 }, () => {
   const stage = new Stage();
@@ -116,7 +116,7 @@ describe("rooms and conversations", { timeout: 60_000 }, () => {
     await Promise.all(many.map((message) => rpc.call("RoomService/SendMessage", message)));
     await bob.request("send_message", { to_uid, message: "the last word" });
     line.restore();
-    await ann.page.getByRole("button", { name: "Try now" }).click();
+    await reconnectNow(ann.page);
     await ann.sees("the last word");
     expect(await ann.log.getByText("hello", { exact: true }).count()).toBe(1);
     expect(ann.complaints).toEqual([]);

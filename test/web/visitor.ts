@@ -56,6 +56,13 @@ function isTopology(where: Topology | Readonly<Record<string, string>>): where i
   return typeof where.start === "function";
 }
 
+/** Has a page, or one side of it, back at once. It may come back by itself while the button is being pressed. */
+export async function reconnectNow(side: Page | Locator): Promise<void> {
+  const back = side.getByText(/^Connection lost\./).waitFor({ state: "hidden" });
+  await Promise.any([side.getByRole("button", { name: "Try now" }).click(), back]);
+  await back;
+}
+
 /** Somebody in front of the page: what they see, in the words of the page, and what they do. */
 export class Visitor {
   readonly page: Page;
