@@ -20,6 +20,9 @@ export interface RingPage {
   readonly hasMore: boolean;
 }
 
+/** One entry in so many may be a forgotten one. */
+const FORGOTTEN_SHARE = 8;
+
 /** Not the event itself: a ring outlives the young generation, and thousands of small objects with it. */
 interface Entry {
   readonly seq: number;
@@ -39,7 +42,9 @@ export class Ring {
   readonly #epoch: string;
   readonly #limits: RingLimits;
   readonly #now: () => number;
+  /** Oldest first. Those before `#first` are forgotten, and taken out some at a time: each time moves all the others. */
   #entries: Entry[] = [];
+  #first = 0;
   #chars = 0;
   #from = 0;
   /** History shows nothing before the ring's first event. Positions before `from` are unknown here all the same. */
@@ -59,6 +64,7 @@ export class Ring {
   /** Forgets everything: from now on the ring knows what comes after `seq`. */
   reset(seq: number): void {
     this.#entries = [];
+    this.#first = 0;
     this.#chars = 0;
     this.#from = seq;
     this.#whole = false;
@@ -86,7 +92,8 @@ export class Ring {
     const older = events
       .filter((stored) => stored.seq > from && stored.seq <= this.#from)
       .map((stored) => this.#encode(stored, 0));
-    this.#entries = [...older, ...this.#entries];
+    this.#entries = [...older, ...this.#entries.slice(this.#first)];
+    this.#first = 0;
     this.#chars += older.reduce((sum, entry) => sum + entry.json.length, 0);
     this.#from = from;
     this.#trim();
@@ -116,14 +123,14 @@ export class Ring {
     const end = seq === undefined ? this.#entries.length : this.#indexAfter(seq - 1);
     let start = end;
     let full = false;
-    for (let chars = 0; start > 0 && end - start < limit; start--) {
+    for (let chars = 0; start > this.#first && end - start < limit; start--) {
       chars += this.#entries[start - 1]?.json.length ?? 0;
       full = chars > FIXED.historyBytes && start < end;
       if (full) break;
     }
     const mayHaveOlder = this.#from > 0 && !this.#whole;
     if (!full && end - start < limit && mayHaveOlder) return undefined;
-    return this.#page(start, end, start > 0 || mayHaveOlder);
+    return this.#page(start, end, start > this.#first || mayHaveOlder);
   }
 
   #encode(stored: StoredEvent, heardAt: number): Entry {
@@ -141,7 +148,7 @@ export class Ring {
 
   /** Index of the first event after `seq`. */
   #indexAfter(seq: number): number {
-    let low = 0;
+    let low = this.#first;
     let high = this.#entries.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -167,16 +174,18 @@ export class Ring {
   }
 
   #trim(): void {
-    let dropped = 0;
-    while (this.#entries.length - dropped > this.#limits.events || this.#chars > this.#limits.chars) {
-      const oldest = this.#entries[dropped];
+    const first = this.#first;
+    while (this.#entries.length - this.#first > this.#limits.events || this.#chars > this.#limits.chars) {
+      const oldest = this.#entries[this.#first];
       if (oldest === undefined) break;
       this.#chars -= oldest.json.length;
       this.#from = oldest.seq;
-      dropped++;
+      this.#first++;
     }
-    if (dropped === 0) return;
-    this.#entries.splice(0, dropped);
+    if (this.#first === first) return;
     this.#whole = false;
+    if (this.#first * FORGOTTEN_SHARE < this.#entries.length) return;
+    this.#entries.splice(0, this.#first);
+    this.#first = 0;
   }
 }

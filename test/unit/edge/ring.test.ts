@@ -138,20 +138,32 @@ describe("a ring", () => {
   it("answers exactly what was pushed, or nothing", () => {
     assert(
       property(
-        integer({ min: 0, max: 40 }),
-        integer({ min: 0, max: 45 }),
-        integer({ min: 1, max: 6 }),
-        (count, since, limit) => {
-          const ring = ringAt(0);
+        integer({ min: 1, max: 30 }),
+        integer({ min: 0, max: 90 }),
+        integer({ min: 0, max: 95 }),
+        integer({ min: 1, max: 40 }),
+        (events, count, since, limit) => {
+          const ring = ringAt(0, { ...LIMITS, events });
           const all = Array.from({ length: count }, (_, index) => index + 1);
           for (const seq of all) ring.push(stored(seq, seq - 1));
           const after = seqs(ring.after(since, limit));
           if (after) expect(after).toEqual(all.filter((seq) => seq > since).slice(0, limit));
-          else expect(since).toBeLessThan(count - LIMITS.events);
+          else expect(since).toBeLessThan(count - events);
           const before = seqs(ring.before(since + 1, limit));
           if (before) expect(before).toEqual(all.filter((seq) => seq <= since).slice(-limit));
+          else expect(Math.min(since, count) - limit).toBeLessThan(count - events);
+          expect(all.filter((seq) => ring.heardAt(seq) !== undefined)).toEqual(all.slice(-events));
         },
       ),
     );
+  });
+
+  it("answers the same after older events were put in front of what it had forgotten some of", () => {
+    const ring = ringAt(0, { ...LIMITS, events: 20 });
+    for (let seq = 1; seq <= 21; seq++) ring.push(stored(seq, seq - 1));
+    ring.prepend(0, [stored(1, 0)]);
+    expect(ring.from).toBe(1);
+    expect(seqs(ring.after(1, 30))).toEqual(Array.from({ length: 20 }, (_, index) => index + 2));
+    expect(ring.before(2, 1)).toBeUndefined();
   });
 });
