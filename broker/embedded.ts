@@ -1,5 +1,4 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { type Event, EventSchema, type Signal } from "../gen/baccarat/v1/event_pb.ts";
+import type { Event, Signal } from "../gen/baccarat/v1/event_pb.ts";
 import { RoomError } from "../services/errors.ts";
 import type { RoomId } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
@@ -21,7 +20,7 @@ import { type EventListener, LiveFeed } from "./embedded-live.ts";
 import type { TailRow } from "./embedded-protocol.ts";
 import { Tail } from "./embedded-tail.ts";
 import { StorageThread } from "./embedded-thread.ts";
-import { eventBytes } from "./event-bytes.ts";
+import { eventBytes, readEvent } from "./event-bytes.ts";
 import type { Retention } from "./retention.ts";
 
 /** How to open the embedded engine. */
@@ -190,5 +189,5 @@ class EmbeddedBroker implements Broker {
 }
 
 function decodeRow({ room, seq, prevSeq, body }: TailRow): StoredEvent {
-  return { room, seq, prevSeq, event: fromBinary(EventSchema, body) };
+  return { room, seq, prevSeq, event: readEvent(body) };
 }

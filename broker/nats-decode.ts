@@ -1,6 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { type Event, EventSchema, type Signal, SignalSchema } from "../gen/baccarat/v1/event_pb.ts";
+import { type Event, type Signal, SignalSchema } from "../gen/baccarat/v1/event_pb.ts";
 import type { Logger } from "../services/log.ts";
+import { readEvent } from "./event-bytes.ts";
 
 /**
  * Reads what came over the wire. Anybody with access to NATS can publish there, so bytes that are no event are counted,
@@ -21,7 +22,7 @@ export class Decoder {
 
   event(data: Uint8Array, seq: number): Event | undefined {
     try {
-      return fromBinary(EventSchema, data);
+      return readEvent(data);
     } catch (error) {
       return this.#failed(error, { seq });
     }

@@ -7,6 +7,7 @@ import { authorize, type Principal, type RoomAccess, senderUid } from "./auth.ts
 import { RoomError } from "./errors.ts";
 import { isCustomType, isSnapshotKey, messageId } from "./ids.ts";
 import { characters, FIXED } from "./limits.ts";
+import { messageEvent } from "./message-event.ts";
 import { type Span, type Tracer, traced } from "./tracing.ts";
 
 /** What a sender wrote. */
@@ -75,22 +76,15 @@ export class Publisher {
     authorize(sender, "publish", access, now);
     checkContent(content);
     const uid = senderUid(sender);
-    const event = create(EventSchema, {
-      roomId: access.room,
-      sent: timestampFromMs(now),
-      body: {
-        case: "message",
-        value: {
-          uid,
-          username: sender.kind === "user" ? sender.username : sender.name,
-          avatarId: sender.kind === "user" ? sender.avatarId : "",
-          from: sender.kind === "user" && !sender.guest ? sender.username : content.from,
-          message: content.message,
-          imageUrl: content.imageUrl,
-          toUid: content.toUid,
-          clientMsgId: content.key,
-        },
-      },
+    const event = messageEvent(access.room, timestampFromMs(now), {
+      uid,
+      username: sender.kind === "user" ? sender.username : sender.name,
+      avatarId: sender.kind === "user" ? sender.avatarId : "",
+      from: sender.kind === "user" && !sender.guest ? sender.username : content.from,
+      message: content.message,
+      imageUrl: content.imageUrl,
+      toUid: content.toUid,
+      clientMsgId: content.key,
     });
     const id = dedupeId(access.room, uid, content.key, content.message, content.imageUrl, content.from);
     return this.#publish(access, event, id, lane, span);

@@ -1,9 +1,21 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { assert as check, constantFrom, date, oneof, option, property, record, string } from "fast-check";
+import {
+  array,
+  assert as check,
+  constantFrom,
+  date,
+  nat,
+  oneof,
+  option,
+  property,
+  record,
+  string,
+  uint8Array,
+} from "fast-check";
 import { describe, expect, it } from "vitest";
-import { eventBytes } from "../../../broker/event-bytes.ts";
-import { EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
+import { eventBytes, readEvent } from "../../../broker/event-bytes.ts";
+import { type Event, EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
 import { messageFields } from "../../support/arbitraries.ts";
 
 const text = oneof(
@@ -20,7 +32,27 @@ describe("an event's bytes", () => {
         const body = { case: "message", value } as const;
         const event = create(EventSchema, { roomId, ...(at && { sent: timestampFromMs(at.getTime()) }), body });
         expect(Buffer.compare(eventBytes(event), toBinary(EventSchema, event))).toBe(0);
+        expect(readEvent(eventBytes(event))).toStrictEqual(fromBinary(EventSchema, eventBytes(event)));
       }),
+    );
+  });
+
+  it("are read as the Protobuf library reads them, whatever became of them", () => {
+    const event = create(EventSchema, {
+      roomId: "r",
+      sent: timestampFromMs(1_700_000_000_123),
+      body: { case: "message", value: { uid: "ann", message: "hé", clientMsgId: "1" } },
+    });
+    const change = record({ at: nat(60), remove: nat(3), insert: uint8Array({ maxLength: 3 }) });
+    check(
+      property(array(change, { maxLength: 3 }), (changes) => {
+        const bytes = [...eventBytes(event)];
+        for (const { at, remove, insert } of changes) bytes.splice(at, remove, ...insert);
+        expect(outcome(() => readEvent(Buffer.from(bytes)))).toStrictEqual(
+          outcome(() => fromBinary(EventSchema, Buffer.from(bytes))),
+        );
+      }),
+      { numRuns: 5_000 },
     );
   });
 
@@ -37,5 +69,14 @@ describe("an event's bytes", () => {
   ] as const)("are those of %s", (_, fields) => {
     const event = create(EventSchema, { roomId: "r", sent: timestampFromMs(1_700_000_000_123), ...fields });
     expect(Buffer.compare(eventBytes(event), toBinary(EventSchema, event))).toBe(0);
+    expect(readEvent(eventBytes(event))).toStrictEqual(event);
   });
 });
+
+function outcome(read: () => Event): Event | string {
+  try {
+    return read();
+  } catch (error) {
+    return String(error);
+  }
+}
