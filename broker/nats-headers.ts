@@ -1,6 +1,9 @@
-import type { MsgImpl } from "@nats-io/nats-core/internal";
-import type { Msg } from "@nats-io/transport-node";
+import type { MsgHdrsImpl, MsgImpl } from "@nats-io/nats-core/internal";
+import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 
+const BEGINNING = "NATS/1.0\r\n";
+const LINE_END = /[\r\n]/;
+const ZERO = 0x30;
 const SEQUENCE = "\r\nNats-Sequence: ";
 const LAST_SEQUENCE = "\r\nNats-Last-Sequence: ";
 
@@ -21,6 +24,34 @@ export function streamPlace(msg: Msg): StreamPlace {
   if (frame.hdr <= 0) return { seq: 0, lastSeq: 0 };
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, frame.hdr).toString("latin1");
   return { seq: numberAfter(text, SEQUENCE), lastSeq: numberAfter(text, LAST_SEQUENCE) };
+}
+
+/**
+ * Header fields as the client's publish() sends them (NATS ADR-4). Every write has some, and the client's own make a map
+ * of lists of them first.
+ * @throws RangeError for a value of several lines.
+ */
+export function headerBlock(fields: Readonly<Record<string, string>>): MsgHdrs {
+  let text = BEGINNING;
+  for (const [name, value] of Object.entries(fields)) {
+    if (LINE_END.test(value)) throw new RangeError(`the header ${name} has one line`);
+    text += `${name}: ${value}\r\n`;
+  }
+  const bytes = Buffer.from(`${text}\r\n`);
+  // Nothing else is asked of them.
+  const block: Pick<MsgHdrsImpl, "encode"> = { encode: () => bytes };
+  return block as MsgHdrsImpl;
+}
+
+/** The number behind the first `from` characters of a message's subject; NaN when that is none. */
+export function subjectNumber(msg: Msg, from: number): number {
+  const { subject } = (msg as MsgImpl)._msg;
+  let value = from < subject.length ? 0 : Number.NaN;
+  for (let at = from; at < subject.length; at++) {
+    const digit = (subject[at] ?? 0) - ZERO;
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
+  }
+  return value;
 }
 
 function numberAfter(text: string, name: string): number {

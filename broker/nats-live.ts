@@ -35,7 +35,7 @@ export class Live {
     return this.#subscribe([
       this.#link.subscribe(
         this.#names.live(room),
-        this.#events((stored) => listener.onEvent(stored)),
+        this.#events((stored) => listener.onEvent(stored), room),
       ),
       this.#link.subscribe(this.#names.signal(room), ({ data }) => {
         const signal = this.#decoder.signal(data);
@@ -73,8 +73,11 @@ export class Live {
     }
   }
 
-  /** Passes on events. After a change of leader an older one may come late: it is left out, as if it were lost. */
-  #events(listener: (stored: StoredEvent) => void): (msg: Msg) => void {
+  /**
+   * Passes on events. After a change of leader an older one may come late: it is left out, as if it were lost.
+   * @param room what all of them are of; default: what their subjects say.
+   */
+  #events(listener: (stored: StoredEvent) => void, room?: RoomId): (msg: Msg) => void {
     let last = 0;
     return (msg) => {
       const { seq, lastSeq: prevSeq } = streamPlace(msg);
@@ -82,7 +85,7 @@ export class Live {
       const event = this.#decoder.event(msg.data, seq);
       if (event === undefined) return;
       last = seq;
-      listener({ room: this.#names.room(msg.subject), seq, prevSeq, event });
+      listener({ room: room ?? this.#names.room(msg.subject), seq, prevSeq, event });
     };
   }
 }

@@ -1,4 +1,5 @@
-import { createInbox, headers, type Msg, type MsgHdrs } from "@nats-io/transport-node";
+import { createInbox, type Msg } from "@nats-io/transport-node";
+import { headerBlock, subjectNumber } from "./nats-headers.ts";
 import type { NatsLink } from "./nats-link.ts";
 
 /** Why a request was not answered. Only `no_responders` says that nobody received it. */
@@ -55,7 +56,7 @@ export class Requests {
     const id = ++this.#last;
     this.#link.nc.publish(subject, payload, {
       reply: `${this.#inbox}.${id}`,
-      ...(options.headers ? { headers: toHeaders(options.headers) } : {}),
+      ...(options.headers ? { headers: headerBlock(options.headers) } : {}),
     });
     this.#pending.set(id, { settle, expires: performance.now() + options.timeoutMs });
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS);
@@ -70,7 +71,7 @@ export class Requests {
   }
 
   #onAnswer(msg: Msg): void {
-    const id = Number(msg.subject.slice(this.#inbox.length + 1));
+    const id = subjectNumber(msg, this.#inbox.length + 1);
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
     this.#remove(id);
@@ -107,10 +108,4 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** How long to wait for an answer, in milliseconds. */
   readonly timeoutMs: number;
-}
-
-function toHeaders(fields: Readonly<Record<string, string>>): MsgHdrs {
-  const result = headers();
-  for (const [name, value] of Object.entries(fields)) result.append(name, value);
-  return result;
 }
