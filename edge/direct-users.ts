@@ -4,6 +4,7 @@ import type { Conversations, DirectHearer } from "./conversations.ts";
 import type { CursorWriter } from "./cursor-writer.ts";
 import { DirectListener, type DirectSource, type Missed } from "./direct-listener.ts";
 import { type DirectPosition, least } from "./direct-position.ts";
+import { excluding, type Few, including, listOf } from "./few.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** What is known of a user who may have been away. */
@@ -19,8 +20,7 @@ export interface UserPast {
 export class DirectUser implements DirectSource, DirectHearer {
   readonly uid: Uid;
   readonly #conversations: Conversations;
-  /** Mostly one. */
-  listeners: readonly DirectListener[] = [];
+  #listeners: Few<DirectListener>;
   /** Direct frames sent to the user here, and how many of them the stored cursor covers. */
   count = 0;
   written = 0;
@@ -32,6 +32,19 @@ export class DirectUser implements DirectSource, DirectHearer {
   constructor(uid: Uid, conversations: Conversations) {
     this.uid = uid;
     this.#conversations = conversations;
+  }
+
+  /** The user's connections, as they are now. */
+  get listeners(): readonly DirectListener[] {
+    return listOf(this.#listeners);
+  }
+
+  enter(listener: DirectListener): void {
+    this.#listeners = including(this.#listeners, listener);
+  }
+
+  leave(listener: DirectListener): void {
+    this.#listeners = excluding(this.#listeners, listener);
   }
 
   position(seq: number): DirectPosition {
@@ -82,7 +95,7 @@ export class DirectUsers {
   enter(uid: Uid, clientId: string, outbox: Outbox): DirectListener {
     const user = this.#users.get(uid) ?? this.#open(uid);
     const listener = new DirectListener({ uid, clientId, outbox, source: user });
-    user.listeners = user.listeners.concat(listener);
+    user.enter(listener);
     return listener;
   }
 
@@ -110,7 +123,7 @@ export class DirectUsers {
     const { uid } = listener;
     const user = this.#users.get(uid);
     if (!user?.listeners.includes(listener)) return;
-    user.listeners = user.listeners.filter((other) => other !== listener);
+    user.leave(listener);
     this.#leaving.set(listener, { user, sent: listener.sent });
     if (user.listeners.length > 0) return;
     this.#users.delete(uid);

@@ -1,20 +1,20 @@
 import type { RoomId } from "../services/ids.ts";
+import { excluding, type Few, including, listOf } from "./few.ts";
 import type { Member } from "./member.ts";
 
 /** Most rooms that are a list: below that a map is no faster, and costs hundreds of bytes whatever is in it. */
 const FEW = 16;
 
 /**
- * The rooms of one connection, in the order of joining: the last one is its current room. A list, since most connections
- * are in a few rooms; a map once one is in many, so that it finds each of them as fast.
+ * The rooms of one connection, in the order of joining: the last one is its current room. A map once one is in many, so that
+ * it finds each of them as fast; most connections are in one.
  */
 export class Memberships {
-  /** The list is made anew when it changes, by concat and not by spread: an array that grows reserves space for sixteen. */
-  #members: readonly Member[] | Map<RoomId, Member> = [];
+  #members: Few<Member> | Map<RoomId, Member>;
 
   /** How many there are. */
   get size(): number {
-    return this.#members instanceof Map ? this.#members.size : this.#members.length;
+    return this.#members instanceof Map ? this.#members.size : listOf(this.#members).length;
   }
 
   /** The one last added. */
@@ -24,12 +24,12 @@ export class Memberships {
 
   /** All of them, as they are now. */
   all(): readonly Member[] {
-    return this.#members instanceof Map ? [...this.#members.values()] : this.#members;
+    return this.#members instanceof Map ? [...this.#members.values()] : listOf(this.#members);
   }
 
   get(room: RoomId): Member | undefined {
     if (this.#members instanceof Map) return this.#members.get(room);
-    return this.#members.find((member) => member.room.id === room);
+    return listOf(this.#members).find((member) => member.room.id === room);
   }
 
   has(room: RoomId): boolean {
@@ -40,8 +40,8 @@ export class Memberships {
   add(member: Member): void {
     this.take(member.room.id);
     if (this.#members instanceof Map) this.#members.set(member.room.id, member);
-    else if (this.#members.length < FEW) this.#members = this.#members.concat(member);
-    else this.#members = new Map([...this.#members, member].map((one) => [one.room.id, one]));
+    else if (this.size < FEW) this.#members = including(this.#members, member);
+    else this.#members = new Map([...this.all(), member].map((one) => [one.room.id, one]));
   }
 
   /** Takes the one of a room out; undefined when there is none. */
@@ -49,7 +49,7 @@ export class Memberships {
     const member = this.get(room);
     if (member === undefined) return undefined;
     if (this.#members instanceof Map) this.#members.delete(room);
-    else this.#members = this.#members.filter((one) => one !== member);
+    else this.#members = excluding(this.#members, member);
     return member;
   }
 }

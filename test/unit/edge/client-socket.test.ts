@@ -47,6 +47,19 @@ describe("a client's socket", () => {
     ]);
   });
 
+  it("has listeners of its own for what no owner is told", async () => {
+    const { client, webSocket } = await connectPair();
+    webSocket.tell(new Owner());
+    expect(webSocket.eventNames()).toEqual([]);
+    const heard: unknown[] = [];
+    const listener = (value: unknown) => heard.push(value);
+    webSocket.on("upgrade", listener);
+    expect([webSocket.emit("upgrade", 1), webSocket.emit("redirect", 2)]).toEqual([true, false]);
+    webSocket.off("upgrade", listener);
+    expect([webSocket.emit("upgrade", 3), heard]).toEqual([false, [1]]);
+    client.terminate();
+  });
+
   it("that nobody counts tells its owner that it is gone, too", async () => {
     const { client, webSocket } = await connectPair();
     const owner = new Owner();
