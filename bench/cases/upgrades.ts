@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { concurrently, enter } from "../entrance.ts";
 import { interleave, medianOf, type Plan, startMeter } from "../measure.ts";
+import { withNats } from "../nats.ts";
 import type { RawClient } from "../raw-client.ts";
 import { LOAD_CPU, type Outcome } from "../report.ts";
 import { baseline, product, type Server } from "../servers.ts";
@@ -19,8 +20,19 @@ interface Upgrades {
 
 /** Users who connect, log in with a token and join a room of ten, against connections and nothing else. */
 export async function upgradesCase(plan: Plan): Promise<Outcome> {
+  return await withNats(1, (nats) => compare(plan, { ...TOKEN_ENV, NATS_URL: nats.urls.join(",") }));
+}
+
+/** `onNats` is the environment of a cluster's processes. Of these, only the edge is measured. */
+async function compare(plan: Plan, onNats: Readonly<Record<string, string>>): Promise<Outcome> {
   const enterAsUser = (room: string) => asUser(randomUUID(), room);
-  const servers = await Promise.all([product({ env: TOKEN_ENV, enter: enterAsUser }), baseline("bare-ws")]);
+  const room = await product({ env: onNats, args: ["--role=room"], pinned: false });
+  const edgeEnv = { ...onNats, ROOM_SERVICE_URL: room.rpc };
+  const servers = [
+    await product({ env: TOKEN_ENV, enter: enterAsUser }),
+    await product({ name: "product, edge", env: edgeEnv, args: ["--role=edge"], enter: enterAsUser }),
+    await baseline("bare-ws"),
+  ];
   const rounds = await interleave(servers, plan.rounds, (server, round) => upgrades(server, round, plan.seconds));
   const rate = (name: string): number => medianOf(rounds, name, (one) => one.perSecond);
   const rows = servers.map(({ name }) => ({
@@ -30,7 +42,7 @@ export async function upgradesCase(plan: Plan): Promise<Outcome> {
     "µs each": medianOf(rounds, name, (one) => one.micros),
     [LOAD_CPU]: medianOf(rounds, name, (one) => one.loadCpu),
   }));
-  for (const server of servers) await server.stop();
+  for (const server of [...servers, room]) await server.stop();
   const columns = {
     server: "text",
     "per second": "count",
