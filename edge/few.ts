@@ -9,6 +9,12 @@ export function listOf<T extends object>(few: Few<T>): readonly T[] {
   return isList(few) ? few : [few];
 }
 
+/** The first one that fits; makes no list of one. */
+export function findIn<T extends object>(few: Few<T>, fits: (item: T) => boolean): T | undefined {
+  if (few === undefined || isList(few)) return few?.find(fits);
+  return fits(few) ? few : undefined;
+}
+
 /** With one more, at the end. */
 export function including<T extends object>(few: Few<T>, item: T): Few<T> {
   // By concat and not by spread: an array that grows reserves space for sixteen.

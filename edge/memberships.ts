@@ -1,5 +1,5 @@
 import type { RoomId } from "../services/ids.ts";
-import { excluding, type Few, including, listOf } from "./few.ts";
+import { excluding, type Few, findIn, including, listOf } from "./few.ts";
 import type { Member } from "./member.ts";
 
 /** Most rooms that are a list: below that a map is no faster, and costs hundreds of bytes whatever is in it. */
@@ -29,7 +29,7 @@ export class Memberships {
 
   get(room: RoomId): Member | undefined {
     if (this.#members instanceof Map) return this.#members.get(room);
-    return listOf(this.#members).find((member) => member.room.id === room);
+    return findIn(this.#members, (member) => member.room.id === room);
   }
 
   has(room: RoomId): boolean {

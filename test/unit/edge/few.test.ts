@@ -1,6 +1,6 @@
 import { array, assert, boolean, integer, property, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
-import { excluding, type Few, including, listOf } from "../../../edge/few.ts";
+import { excluding, type Few, findIn, including, listOf } from "../../../edge/few.ts";
 
 describe("few", () => {
   it("are those put in and not taken out since, in order", () => {
@@ -15,6 +15,7 @@ describe("few", () => {
           few = adds ? including(few, item) : excluding(few, item);
           expected = adds ? [...expected, item] : expected.filter((other) => other !== item);
           expect(listOf(few)).toEqual(expected);
+          expect(findIn(few, (other) => other === item)).toBe(adds ? item : undefined);
         }
       }),
     );
