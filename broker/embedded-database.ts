@@ -9,11 +9,19 @@ import { BrokerOpenError } from "./open-error.ts";
 export const FILE_NAME = "baccarat.db";
 /** "bacc": tells this program's files from any other SQLite database. */
 const APPLICATION_ID = 0x62616363;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const PAGE_BYTES = 4_096;
 /** A larger file is not checked as a whole when it is opened: that would read all of it. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
 
+const ROOM_EVENTS = `
+  CREATE TABLE room_events (
+    room INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (room, seq)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO meta (name, value) VALUES ('indexed', 0), ('cleaned', 0);
+`;
 const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, floor INTEGER NOT NULL DEFAULT 0) STRICT;
@@ -23,10 +31,20 @@ const SCHEMA = `
     at INTEGER NOT NULL,
     body BLOB NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX events_by_room ON events (room, seq);
   CREATE TABLE dedupe (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
   CREATE TABLE control (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE probe (data BLOB NOT NULL) STRICT;
+  ${ROOM_EVENTS}
+`;
+/** Version 1 had an index of the events themselves (see RoomIndex). What it says is taken over as it is. */
+const FROM_VERSION_1 = `
+  BEGIN IMMEDIATE;
+  ${ROOM_EVENTS}
+  INSERT INTO room_events SELECT room, seq FROM events INDEXED BY events_by_room ORDER BY room, seq;
+  UPDATE meta SET value = (SELECT coalesce(max(seq), 0) FROM events) WHERE name = 'indexed';
+  DROP INDEX events_by_room;
+  PRAGMA user_version = 2;
+  COMMIT;
 `;
 
 /** A prepared statement with rows of a known shape. */
@@ -135,6 +153,7 @@ function prepareSchema(db: DatabaseSync, path: string): void {
     );
   }
   if (statSync(path).size <= CHECKED_BYTES) check(db, path);
+  if (version === 1) db.exec(FROM_VERSION_1);
   renewCopy(db);
 }
 

@@ -1,10 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { RoomId } from "../services/ids.ts";
 import type { HistoryRange, RoomPosition } from "./broker.ts";
+import type { RoomState } from "./embedded-crowds.ts";
 import { prepare } from "./embedded-database.ts";
 import type { DedupeWindow } from "./embedded-dedupe.ts";
+import { RoomIndex } from "./embedded-index.ts";
 import type { EventAnswer, EventRow, EventWrite, HistoryRows, TailRow, TailRows } from "./embedded-protocol.ts";
-import { EventRetention, type RoomState } from "./embedded-retention.ts";
+import { EventRetention } from "./embedded-retention.ts";
 import type { Retention } from "./retention.ts";
 
 /** Most rooms whose state is kept in memory, at some 200 bytes; with more it is read again when needed. */
@@ -17,6 +19,7 @@ export class EventLog {
   readonly #dedupe: DedupeWindow;
   readonly #now: () => number;
   readonly #maxRooms: number;
+  readonly #index: RoomIndex;
   readonly #retention: EventRetention;
   readonly #queries: ReturnType<typeof prepareQueries>;
   readonly #rooms = new Map<RoomId, RoomState>();
@@ -32,11 +35,14 @@ export class EventLog {
     now?: (() => number) | undefined;
     /** Default 200,000. */
     maxRooms?: number;
+    /** See RoomIndex. */
+    sweepAt?: number;
   }) {
     this.#dedupe = options.dedupe;
     this.#now = options.now ?? Date.now;
     this.#maxRooms = options.maxRooms ?? MAX_ROOMS;
-    this.#retention = new EventRetention({ db: options.db, limits: options.retention });
+    this.#index = new RoomIndex({ db: options.db, sweepAt: options.sweepAt });
+    this.#retention = new EventRetention({ db: options.db, limits: options.retention, index: this.#index });
     this.#queries = prepareQueries(options.db);
     this.reload();
   }
@@ -48,6 +54,7 @@ export class EventLog {
     this.#rooms.clear();
     this.#retention.untrackAll();
     this.#retention.reload();
+    this.#index.reload(this.#end);
   }
 
   /** Seq of the last event ever stored. */
@@ -78,6 +85,7 @@ export class EventLog {
     const prevSeq = room.head;
     this.#at = this.#time();
     this.#queries.insert.run(seq, room.id, this.#at, write.body);
+    this.#index.add(room.id, seq);
     if (write.dedupeId !== undefined) this.#dedupe.remember(write.dedupeId, seq);
     this.#end = seq;
     room.head = seq;
@@ -90,9 +98,15 @@ export class EventLog {
     return this.#retention.trim(budget, this.#time());
   }
 
+  /** Writes what waits in memory; see RoomIndex.settle. */
+  settle(budget: number): number {
+    return this.#index.settle(budget);
+  }
+
   /** Ends a transaction's writes. */
   save(): void {
     this.#retention.save();
+    this.#index.save();
   }
 
   position(room: RoomId): RoomPosition {
@@ -105,19 +119,33 @@ export class EventLog {
     const position = { seq: this.#end, floor };
     if (!state) return { ...position, rows: [], prevSeq: 0, hasMore: false };
     const forward = "after" in range;
-    const found = forward
-      ? this.#queries.after.iterate(state.id, Math.max(range.after, floor))
-      : this.#queries.before.iterate(state.id, range.before ?? Number.MAX_SAFE_INTEGER, floor);
-    const { rows, complete } = takeRows(found, range.limit, range.maxBytes ?? Number.POSITIVE_INFINITY);
+    const seqs = forward
+      ? this.#index.after(state.id, Math.max(range.after, floor))
+      : this.#index.before(state.id, range.before ?? Number.MAX_SAFE_INTEGER, floor);
+    const { rows, complete } = takeRows(this.#rowsAt(seqs), range.limit, range.maxBytes ?? Number.POSITIVE_INFINITY);
     if (!forward) rows.reverse();
-    const prevSeq = rows[0] ? (this.#queries.previous.get(state.id, rows[0].seq, floor)?.seq ?? 0) : 0;
-    return { ...position, rows, prevSeq, hasMore: !complete };
+    const previous = rows[0] ? this.#index.last(state.id, rows[0].seq - 1) : 0;
+    return { ...position, rows, prevSeq: previous > floor ? previous : 0, hasMore: !complete };
   }
 
   /** Events of all rooms after a seq. */
   tail(after: number): TailRows {
     const found = this.#queries.tail.iterate(Math.max(after, this.#retention.expiredSeq(this.#time(), this.#end)));
-    return takeRows(found, TAIL_ROWS, TAIL_BYTES);
+    const { rows, complete } = takeRows(found, TAIL_ROWS, TAIL_BYTES);
+    const heads = new Map<number, number>();
+    const linked = rows.map(({ id, ...row }) => {
+      const prevSeq = heads.get(id) ?? this.#index.last(id, row.seq - 1);
+      heads.set(id, row.seq);
+      return { ...row, prevSeq };
+    });
+    return { rows: linked, complete };
+  }
+
+  *#rowsAt(seqs: Iterable<number>): Generator<EventRow> {
+    for (const seq of seqs) {
+      const row = this.#queries.row.get(seq);
+      if (row) yield row;
+    }
   }
 
   #floor(room: RoomState | undefined): number {
@@ -133,13 +161,14 @@ export class EventLog {
     if (cached) return cached;
     const row = this.#queries.findRoom.get(name);
     if (!row) return undefined;
-    const { count, head } = this.#queries.countRoom.get(row.id) ?? { count: 0, head: null };
-    return this.#keepRoom(name, { id: row.id, head: head ?? 0, count });
+    const { id } = row;
+    const head = this.#index.last(id);
+    return this.#keepRoom(name, { id, head, count: this.#index.count(id), dropped: this.#index.dropped(id) });
   }
 
   #createRoom(name: RoomId): RoomState {
     const { lastInsertRowid } = this.#queries.createRoom.run(name);
-    return this.#keepRoom(name, { id: Number(lastInsertRowid), head: 0, count: 0 });
+    return this.#keepRoom(name, { id: Number(lastInsertRowid), head: 0, count: 0, dropped: 0 });
   }
 
   #keepRoom(name: RoomId, state: RoomState): RoomState {
@@ -183,27 +212,11 @@ function prepareQueries(db: DatabaseSync) {
     insert: prepare(db, "INSERT INTO events (seq, room, at, body) VALUES (?, ?, ?, ?)"),
     findRoom: prepare<{ id: number }>(db, "SELECT id FROM rooms WHERE name = ?"),
     createRoom: prepare(db, "INSERT INTO rooms (name) VALUES (?)"),
-    countRoom: prepare<{ count: number; head: number | null }>(
+    row: prepare<EventRow>(db, "SELECT seq, body FROM events WHERE seq = ?"),
+    tail: prepare<Omit<TailRow, "prevSeq"> & { readonly id: number }>(
       db,
-      "SELECT count(*) AS count, max(seq) AS head FROM events INDEXED BY events_by_room WHERE room = ?",
-    ),
-    after: prepare<EventRow>(
-      db,
-      "SELECT seq, body FROM events INDEXED BY events_by_room WHERE room = ? AND seq > ? ORDER BY seq",
-    ),
-    before: prepare<EventRow>(
-      db,
-      "SELECT seq, body FROM events INDEXED BY events_by_room WHERE room = ? AND seq < ? AND seq > ? ORDER BY seq DESC",
-    ),
-    previous: prepare<{ seq: number | null }>(
-      db,
-      "SELECT max(seq) AS seq FROM events INDEXED BY events_by_room WHERE room = ? AND seq < ? AND seq > ?",
-    ),
-    tail: prepare<TailRow>(
-      db,
-      `SELECT e.seq, r.name AS room, e.body,
-         coalesce((SELECT max(p.seq) FROM events p WHERE p.room = e.room AND p.seq < e.seq), 0) AS prevSeq
-       FROM events e JOIN rooms r ON r.id = e.room WHERE e.seq > ? ORDER BY e.seq`,
+      `SELECT e.seq, e.room AS id, r.name AS room, e.body
+       FROM events e JOIN rooms r ON r.id = e.room WHERE e.seq > ? AND e.seq > r.floor ORDER BY e.seq`,
     ),
   };
 }

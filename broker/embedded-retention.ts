@@ -1,23 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
+import { Crowds, type RoomState } from "./embedded-crowds.ts";
 import { prepare, type Query } from "./embedded-database.ts";
+import type { RoomIndex } from "./embedded-index.ts";
 import type { Retention } from "./retention.ts";
 
 /** What a stored event costs beside its body: row, index entry, and their pages' slack. */
 export const ROW_BYTES = 64;
-
-/** Bounds of how many events over maxMessages a room holds before they are deleted: an eighth of maxMessages between them. */
-const MIN_SLACK = 16;
-const MAX_SLACK = 1_000;
-
-/** What is kept in memory of a room that has or had events. */
-export interface RoomState {
-  /** Its row in `rooms`. */
-  readonly id: number;
-  /** Seq of its last event as far as known, 0 when none. */
-  head: number;
-  /** How many of its events are stored. */
-  count: number;
-}
 
 interface StoredRow {
   readonly seq: number;
@@ -26,18 +14,15 @@ interface StoredRow {
   readonly size: number;
 }
 
-/**
- * Decides what of the log is shown, exactly, and deletes the rest, later and in bounded steps: deleting one event of a
- * busy room for each one stored would touch a page of another part of the file every time.
- */
+/** Decides what of the log is shown, exactly, and has the rest deleted, later and in bounded steps. */
 export class EventRetention {
   readonly #limits: Retention;
+  readonly #index: RoomIndex;
   readonly #queries: ReturnType<typeof prepareQueries>;
   readonly #saveBytes: Query;
   readonly #loadBytes: Query<{ value: number }>;
-  readonly #slack: number;
+  readonly #crowds: Crowds;
   readonly #rooms = new Map<number, RoomState>();
-  readonly #crowded = new Set<RoomState>();
   #bytes = 0;
   #savedBytes = 0;
   /** Every event up to here is older than maxAgeMs … */
@@ -47,9 +32,17 @@ export class EventRetention {
   /** Before this time nothing is too old: the log is looked at once it has come, and not for every write. */
   #dueAt = 0;
 
-  constructor(options: { db: DatabaseSync; limits: Retention }) {
+  constructor(options: { db: DatabaseSync; limits: Retention; index: RoomIndex }) {
     this.#limits = options.limits;
-    this.#slack = Math.min(MAX_SLACK, Math.max(MIN_SLACK, Math.floor(options.limits.maxMessages / 8)));
+    this.#index = options.index;
+    this.#crowds = new Crowds({
+      db: options.db,
+      index: options.index,
+      limit: options.limits.maxMessages,
+      onDeleted: (bodyBytes) => {
+        this.#bytes -= bodyBytes + ROW_BYTES;
+      },
+    });
     this.#queries = prepareQueries(options.db);
     this.#saveBytes = prepare(options.db, "UPDATE meta SET value = ? WHERE name = 'bytes'");
     this.#loadBytes = prepare(options.db, "SELECT value FROM meta WHERE name = 'bytes'");
@@ -74,31 +67,33 @@ export class EventRetention {
   /** Keeps a room's count right from now on. */
   track(room: RoomState): void {
     this.#rooms.set(room.id, room);
-    this.#noteCount(room);
+    this.#crowds.note(room);
   }
 
   /** A room's count is kept no more. */
   untrack(room: RoomState): void {
     this.#rooms.delete(room.id);
-    this.#crowded.delete(room);
+    this.#crowds.forget(room);
   }
 
   untrackAll(): void {
     this.#rooms.clear();
-    this.#crowded.clear();
+    this.#crowds.clear();
   }
 
   /** An event was stored. */
   added(room: RoomState, bodyBytes: number): void {
     this.#bytes += bodyBytes + ROW_BYTES;
     room.count++;
-    this.#noteCount(room);
+    this.#crowds.note(room);
   }
 
   /** Deletes an event because its author wants it: that is no retention, so the room's floor stays. */
   wipe(room: RoomState, seq: number): void {
-    const row = this.#queries.findOne.get(seq, room.id);
-    if (row) this.#delete(row);
+    const deleted = this.#queries.deleteOne.get(seq, room.id);
+    if (!deleted) return;
+    this.#index.remove(room.id, seq);
+    this.#forget(room, seq, deleted.size);
   }
 
   /** Greatest seq of the room that is not shown, 0 when none. `end` is the log's end. */
@@ -106,9 +101,8 @@ export class EventRetention {
     const expired = this.expiredSeq(now, end);
     const excess = room.count - this.#limits.maxMessages;
     // Counted from the oldest: there are few of them, while maxMessages may be a million.
-    const crowdedOut = excess > 0 ? (this.#queries.nthOldest.get(room.id, excess - 1)?.seq ?? 0) : 0;
-    const hidden = this.#queries.lastUpTo.get(room.id, Math.max(expired, crowdedOut))?.seq ?? 0;
-    return Math.max(hidden, this.#queries.floor.get(room.id)?.floor ?? 0);
+    const crowdedOut = excess > 0 ? this.#index.nthOldest(room.id, excess - 1) : 0;
+    return this.#index.floor(room.id, Math.max(expired, crowdedOut));
   }
 
   /** Greatest seq of the log that is older than maxAgeMs, or any before which everything is. */
@@ -133,15 +127,8 @@ export class EventRetention {
    * Age and size take the oldest of the whole log.
    */
   trim(budget: number, now: number): number {
-    let left = budget;
-    left -= this.#drop(this.#superfluous(left, now));
-    for (const room of this.#crowded) {
-      if (left <= 0) break;
-      const excess = room.count - this.#limits.maxMessages;
-      left -= this.#drop(this.#queries.oldestOfRoom.all(room.id, Math.min(excess, left)));
-      if (room.count <= this.#limits.maxMessages) this.#crowded.delete(room);
-    }
-    return budget - left;
+    const dropped = this.#dropOldest(this.#superfluous(budget, now));
+    return dropped + this.#crowds.trim(budget - dropped);
   }
 
   /** The oldest events of the log, as many as are too old or too much. */
@@ -162,49 +149,35 @@ export class EventRetention {
     return rows;
   }
 
-  #drop(rows: readonly StoredRow[]): number {
-    const floors = new Map<number, number>();
-    for (const row of rows) {
-      this.#delete(row);
-      floors.set(row.room, row.seq);
-    }
-    for (const [room, seq] of floors) this.#queries.raiseFloor.run(seq, room);
+  /** Deletes the first events of the log. */
+  #dropOldest(rows: readonly StoredRow[]): number {
+    const last = rows.at(-1);
+    if (!last) return 0;
+    this.#queries.deleteUpTo.run(last.seq);
+    for (const { room, seq, size } of rows) this.#forget(this.#rooms.get(room), seq, size);
+    this.#index.dropOldest(new Map(rows.map(({ room, seq }) => [room, seq])), last.seq);
     return rows.length;
   }
 
-  #delete(row: StoredRow): void {
-    this.#queries.delete.run(row.seq);
-    this.#bytes -= row.size + ROW_BYTES;
-    const room = this.#rooms.get(row.room);
-    if (room) room.count--;
-  }
-
-  #noteCount(room: RoomState): void {
-    if (room.count > this.#limits.maxMessages + this.#slack) this.#crowded.add(room);
+  /** An event was deleted. */
+  #forget(room: RoomState | undefined, seq: number, bodyBytes: number): void {
+    this.#bytes -= bodyBytes + ROW_BYTES;
+    if (room && seq > room.dropped) room.count--;
   }
 }
 
 function prepareQueries(db: DatabaseSync) {
-  const stored = "SELECT seq, room, at, length(body) AS size FROM events";
   return {
-    findOne: prepare<StoredRow>(db, `${stored} WHERE seq = ? AND room = ?`),
     // Without a LIMIT: SQLite would compile the statement anew for each run, as the plan may depend on the number bound.
-    oldest: prepare<StoredRow>(db, `${stored} ORDER BY seq`),
-    oldestOfRoom: prepare<StoredRow>(db, `${stored} INDEXED BY events_by_room WHERE room = ? ORDER BY seq LIMIT ?`),
+    oldest: prepare<StoredRow>(db, "SELECT seq, room, at, length(body) AS size FROM events ORDER BY seq"),
     firstAfter: prepare<{ seq: number; at: number }>(
       db,
       "SELECT seq, at FROM events WHERE seq > ? ORDER BY seq LIMIT 1",
     ),
-    nthOldest: prepare<{ seq: number }>(
+    deleteOne: prepare<{ size: number }>(
       db,
-      "SELECT seq FROM events INDEXED BY events_by_room WHERE room = ? ORDER BY seq LIMIT 1 OFFSET ?",
+      "DELETE FROM events WHERE seq = ? AND room = ? RETURNING length(body) AS size",
     ),
-    lastUpTo: prepare<{ seq: number | null }>(
-      db,
-      "SELECT max(seq) AS seq FROM events INDEXED BY events_by_room WHERE room = ? AND seq <= ?",
-    ),
-    floor: prepare<{ floor: number }>(db, "SELECT floor FROM rooms WHERE id = ?"),
-    raiseFloor: prepare(db, "UPDATE rooms SET floor = max(floor, ?) WHERE id = ?"),
-    delete: prepare(db, "DELETE FROM events WHERE seq = ?"),
+    deleteUpTo: prepare(db, "DELETE FROM events WHERE seq <= ?"),
   };
 }

@@ -58,14 +58,14 @@ export class Storage {
       };
       // Twice what came in: a log at its limit shrinks to it under any load, and no single write pays for much.
       const bytes = events.reduce((sum, event) => sum + event.body.length + ROW_BYTES, 0);
-      if (bytes > 0) this.#trim(Math.ceil((2 * bytes) / ROW_BYTES));
+      if (bytes > 0) this.#trim(Math.ceil((2 * bytes) / ROW_BYTES), 2 * events.length);
       return written;
     });
   }
 
   /** Deletes some of what is no longer shown or remembered; true when it may have left some. @throws Error of SQLite. */
   trim(): boolean {
-    return this.#transaction(() => this.#trim(TRIM_ROWS)) > 0;
+    return this.#transaction(() => this.#trim(TRIM_ROWS, TRIM_ROWS)) > 0;
   }
 
   /** Finds out whether writing works. @throws Error of SQLite while it does not. */
@@ -101,8 +101,10 @@ export class Storage {
     entries: () => this.#control.all(),
   };
 
-  #trim(budget: number): number {
-    return this.#events.trim(budget) + this.#dedupe.trim(budget);
+  /** `rows` may be deleted, and `changes` of the index written on top of those that this makes. */
+  #trim(rows: number, changes: number): number {
+    const trimmed = this.#events.trim(rows) + this.#dedupe.trim(rows);
+    return trimmed + this.#events.settle(changes + trimmed);
   }
 
   #transaction<T>(work: () => T): T {

@@ -86,12 +86,33 @@ describe("openDatabase", () => {
     db.exec("PRAGMA user_version = 999");
     db.close();
     expect(refusal("newer_schema")).toBe(
-      `${file} was written by a newer version of this program (schema 999, known: 1)`,
+      `${file} was written by a newer version of this program (schema 999, known: 2)`,
     );
     db = new DatabaseSync(file);
     db.exec("PRAGMA application_id = 1");
     db.close();
     expect(refusal("damaged")).toBe(`${file} is no database of this program: choose another DATA_DIR`);
+  });
+
+  it("takes over what version 1 has stored", () => {
+    let db = openDatabase({ dataDir });
+    db.exec(`DROP TABLE room_events; DELETE FROM meta WHERE name IN ('indexed', 'cleaned'); PRAGMA user_version = 1;
+      CREATE UNIQUE INDEX events_by_room ON events (room, seq); INSERT INTO rooms (name) VALUES ('a'), ('b')`);
+    const insert = db.prepare("INSERT INTO events (room, at, body) VALUES (?, 1, zeroblob(10))");
+    for (const room of [2, 1, 2]) insert.run(room);
+    db.close();
+    db = openDatabase({ dataDir });
+    const all = (sql: string) => db.prepare(sql).all();
+    expect(all("SELECT room, seq FROM room_events ORDER BY room, seq")).toEqual([
+      { room: 1, seq: 2 },
+      { room: 2, seq: 1 },
+      { room: 2, seq: 3 },
+    ]);
+    expect(all("SELECT value FROM meta WHERE name = 'indexed'")).toEqual([{ value: 3 }]);
+    expect(all("SELECT name FROM sqlite_schema WHERE name = 'events_by_room'")).toEqual([]);
+    expect(all("PRAGMA user_version")).toEqual([{ user_version: 2 }]);
+    db.close();
+    openDatabase({ dataDir }).close();
   });
 
   it("flushes every transaction to the disk", () => {

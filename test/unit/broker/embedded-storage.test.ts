@@ -3,9 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openDatabase, prepare } from "../../../broker/embedded-database.ts";
-import { DedupeWindow } from "../../../broker/embedded-dedupe.ts";
-import { EventLog } from "../../../broker/embedded-events.ts";
+import { prepare } from "../../../broker/embedded-database.ts";
 import type { EventAnswer, EventWrite } from "../../../broker/embedded-protocol.ts";
 import { ROW_BYTES } from "../../../broker/embedded-retention.ts";
 import { Storage } from "../../../broker/embedded-storage.ts";
@@ -124,7 +122,8 @@ describe("Storage", () => {
     const target = open({ maxBytes: 100 * (100 + ROW_BYTES) });
     expect(trimAll(target)).toBe(6);
     expect(shown(target, LOBBY)).toEqual(Array.from({ length: 100 }, (_, index) => 4_901 + index));
-    expect(inspect()).toMatchObject({ events: 100, floors: { [LOBBY]: 4_900 } });
+    expect(inspect()).toMatchObject({ events: 100 });
+    expect(open().read({ kind: "position", room: LOBBY })).toEqual({ seq: 5_000, floor: 4_900 });
   });
 
   it("hides what is too old at once, deletes it later, and remembers the floor", () => {
@@ -210,33 +209,5 @@ describe("Storage", () => {
     trimAll(open({ maxAgeMs: HOUR_MS }));
     expect(inspect().events).toBe(0);
     expect(write(open(), event(LOBBY)).seq).toBe(5);
-  });
-});
-
-describe("EventLog", () => {
-  it("keeps the state of few rooms in memory, and is right about all of them", () => {
-    const db = openDatabase({ dataDir });
-    const retention = { ...GENEROUS, maxMessages: 3 };
-    const log = new EventLog({ db, retention, dedupe: new DedupeWindow({ db }), maxRooms: 4 });
-    const rooms = Array.from({ length: 9 }, (_, index) => room(`room-${index}`));
-    const seqs = new Map<RoomId, number[]>();
-    for (let round = 0; round < 40; round++) {
-      for (const id of rooms) {
-        const of = seqs.get(id) ?? [];
-        const { seq, prevSeq } = log.append(event(id));
-        expect(prevSeq).toBe(of.at(-1) ?? 0);
-        seqs.set(id, [...of, seq]);
-      }
-      log.trim(1_000);
-    }
-    for (const id of rooms) {
-      const { rows, hasMore } = log.history(id, { limit: 100 });
-      expect({ rows: rows.map(({ seq }) => seq), hasMore }).toEqual({ rows: seqs.get(id)?.slice(-3), hasMore: false });
-      expect(log.position(id).floor).toBe(seqs.get(id)?.at(-4));
-    }
-    const { count } = prepare<{ count: number }>(db, "SELECT count(*) AS count FROM events").get() ?? { count: 0 };
-    // What is over maxMessages and its slack of 16 is deleted, in rooms that are in memory at the time.
-    expect(count).toBeLessThan(rooms.length * 30);
-    db.close();
   });
 });
