@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { prepare, type Query } from "./embedded-database.ts";
-import type { RoomIndex } from "./embedded-index.ts";
+import type { EventIndex } from "./embedded-index.ts";
 
 /** Bounds of how many events over its limit a room holds before they are deleted: an eighth of the limit between them. */
 const MIN_SLACK = 16;
@@ -27,7 +27,7 @@ export interface RoomState {
  * they are neighbours. What a killed process left of them is deleted by its age, or with the log's oldest.
  */
 export class Crowds {
-  readonly #index: RoomIndex;
+  readonly #index: EventIndex;
   readonly #limit: number;
   readonly #slack: number;
   readonly #onDeleted: (bodyBytes: number) => void;
@@ -40,7 +40,7 @@ export class Crowds {
 
   constructor(options: {
     readonly db: DatabaseSync;
-    readonly index: RoomIndex;
+    readonly index: EventIndex;
     /** How many of a room's events are shown. */
     readonly limit: number;
     /** Hears of each event that is deleted. */

@@ -36,7 +36,7 @@ const SCHEMA = `
   CREATE TABLE probe (data BLOB NOT NULL) STRICT;
   ${ROOM_EVENTS}
 `;
-/** Version 1 had an index of the events themselves (see RoomIndex). What it says is taken over as it is. */
+/** Version 1 had an index of the events themselves (see EventIndex). What it says is taken over as it is. */
 const FROM_VERSION_1 = `
   BEGIN IMMEDIATE;
   ${ROOM_EVENTS}

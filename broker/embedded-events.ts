@@ -4,7 +4,7 @@ import type { HistoryRange, RoomPosition } from "./broker.ts";
 import type { RoomState } from "./embedded-crowds.ts";
 import { prepare } from "./embedded-database.ts";
 import type { DedupeWindow } from "./embedded-dedupe.ts";
-import { RoomIndex } from "./embedded-index.ts";
+import { EventIndex } from "./embedded-index.ts";
 import type { EventAnswer, EventRow, EventWrite, HistoryRows, TailRow, TailRows } from "./embedded-protocol.ts";
 import { EventRetention } from "./embedded-retention.ts";
 import type { Retention } from "./retention.ts";
@@ -19,7 +19,7 @@ export class EventLog {
   readonly #dedupe: DedupeWindow;
   readonly #now: () => number;
   readonly #maxRooms: number;
-  readonly #index: RoomIndex;
+  readonly #index: EventIndex;
   readonly #retention: EventRetention;
   readonly #queries: ReturnType<typeof prepareQueries>;
   readonly #rooms = new Map<RoomId, RoomState>();
@@ -35,13 +35,13 @@ export class EventLog {
     now?: (() => number) | undefined;
     /** Default 200,000. */
     maxRooms?: number;
-    /** See RoomIndex. */
+    /** See EventIndex. */
     sweepAt?: number;
   }) {
     this.#dedupe = options.dedupe;
     this.#now = options.now ?? Date.now;
     this.#maxRooms = options.maxRooms ?? MAX_ROOMS;
-    this.#index = new RoomIndex({ db: options.db, sweepAt: options.sweepAt });
+    this.#index = new EventIndex({ db: options.db, sweepAt: options.sweepAt });
     this.#retention = new EventRetention({ db: options.db, limits: options.retention, index: this.#index });
     this.#queries = prepareQueries(options.db);
     this.reload();
@@ -98,7 +98,7 @@ export class EventLog {
     return this.#retention.trim(budget, this.#time());
   }
 
-  /** Writes what waits in memory; see RoomIndex.settle. */
+  /** Writes what waits in memory; see EventIndex.settle. */
   settle(budget: number): number {
     return this.#index.settle(budget);
   }

@@ -1,9 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import { prepare } from "./embedded-database.ts";
+import { lowerBound } from "./lower-bound.ts";
 
 /**
- * How many changes wait in memory before they are written: more of them share a page then. As many events, and half as
- * many again, are read when the database is opened.
+ * How many changes wait in memory before they are written: more of them share a page then. When the database is opened,
+ * up to about twice as many events are read.
  */
 const SWEEP_AT = 65_536;
 
@@ -19,7 +20,7 @@ interface Waiting {
 interface Sweep {
   readonly rooms: Float64Array;
   next: number;
-  /** What the table says of all rooms once the sweep is over: see RoomIndex's fields. */
+  /** What the table says of all rooms once the sweep is over: see EventIndex's fields. */
   readonly indexed: number;
   readonly cleaned: number;
 }
@@ -32,7 +33,7 @@ interface Sweep {
  *
  * Its methods are called inside the caller's transaction. A room is named by its row in `rooms`.
  */
-export class RoomIndex {
+export class EventIndex {
   readonly #queries: ReturnType<typeof prepareQueries>;
   readonly #sweepAt: number;
   readonly #waiting = new Map<number, Waiting>();
@@ -88,10 +89,10 @@ export class RoomIndex {
     this.#end = seq;
   }
 
-  /** An event was deleted that is not the room's oldest one. */
+  /** One event was deleted, whichever it is: that drops none before it. */
   remove(room: number, seq: number): void {
     const seqs = this.#waiting.get(room)?.seqs ?? [];
-    const at = positionAfter(seqs, seq) - 1;
+    const at = lowerBound(seqs, seq);
     if (seqs[at] === seq) {
       seqs.splice(at, 1);
       this.#changes--;
@@ -102,7 +103,7 @@ export class RoomIndex {
   /** All events of a room up to `floor` were deleted. */
   drop(room: number, floor: number): void {
     this.#raise(room, floor);
-    this.#write(room);
+    this.#writeFloor(room);
   }
 
   /** All events of the log up to `last` were deleted; `floors` has the last one of each room. */
@@ -110,7 +111,7 @@ export class RoomIndex {
     this.#gone = last;
     for (const [room, floor] of floors) {
       // Of what the table has, it says itself up to where it is gone, should the process end before it is written.
-      if (this.#raise(room, floor)) this.#write(room);
+      if (this.#raise(room, floor)) this.#writeFloor(room);
     }
   }
 
@@ -154,13 +155,13 @@ export class RoomIndex {
     const [above, end] = this.#written(room);
     for (const { seq } of this.#queries.ascending.iterate(room, Math.max(above, after), end)) yield seq;
     const { seqs } = this.#waiting.get(room) ?? NOTHING;
-    for (let at = positionAfter(seqs, after); at < seqs.length; at++) yield seqs[at] ?? 0;
+    for (let at = lowerBound(seqs, after + 1); at < seqs.length; at++) yield seqs[at] ?? 0;
   }
 
   /** The room's events before a seq and after another one, newest first. */
   *before(room: number, before: number, after: number): Generator<number> {
     const { seqs } = this.#waiting.get(room) ?? NOTHING;
-    for (let at = positionAfter(seqs, before - 1) - 1; at >= 0; at--) {
+    for (let at = lowerBound(seqs, before) - 1; at >= 0; at--) {
       const seq = seqs[at] ?? 0;
       if (seq <= after) return;
       yield seq;
@@ -174,14 +175,16 @@ export class RoomIndex {
   settle(budget: number): number {
     if (this.#stale === 0 && !this.#sweep && this.#changes < this.#sweepAt) return 0;
     this.#sweep ??= this.#beginSweep();
+    const { rooms, indexed } = this.#sweep;
     let left = budget;
-    for (; this.#sweep.next < this.#sweep.rooms.length && left > 0; this.#sweep.next++) {
-      const room = this.#sweep.rooms[this.#sweep.next] ?? 0;
+    while (this.#sweep.next < rooms.length && left > 0) {
+      const room = rooms[this.#sweep.next] ?? 0;
       const stale = this.#stale === 0 ? undefined : this.#queries.last.get(room, 0, this.#stale);
       if (stale?.seq) this.#raise(room, stale.seq);
-      left -= 1 + this.#write(room);
+      left -= 1 + this.#write(room, left);
+      if ((this.#waiting.get(room)?.seqs[0] ?? Number.POSITIVE_INFINITY) > indexed) this.#sweep.next++;
     }
-    if (this.#sweep.next === this.#sweep.rooms.length) this.#endSweep(this.#sweep);
+    if (this.#sweep.next === rooms.length) this.#endSweep(this.#sweep);
     return budget - left;
   }
 
@@ -211,24 +214,31 @@ export class RoomIndex {
   #raise(room: number, floor: number): boolean {
     const waiting = this.#wait(room);
     waiting.floor = Math.max(waiting.floor, floor);
-    const dropped = waiting.seqs.splice(0, positionAfter(waiting.seqs, floor)).length;
+    const dropped = waiting.seqs.splice(0, lowerBound(waiting.seqs, floor + 1)).length;
     this.#changes -= dropped;
     return dropped > 0;
   }
 
-  /** Writes the changes of one room; returns how many there were. */
-  #write(room: number): number {
+  /** Writes what waits of one room, `most` of its events at most; returns how many. */
+  #write(room: number, most: number): number {
+    const written = this.#waiting.get(room)?.seqs.splice(0, most) ?? [];
+    for (const seq of written) this.#queries.insert.run(room, seq);
+    this.#changes -= written.length;
+    this.#writeFloor(room);
+    return written.length;
+  }
+
+  #writeFloor(room: number): void {
     const waiting = this.#waiting.get(room);
-    if (!waiting) return 0;
-    const { seqs, floor } = waiting;
-    this.#waiting.delete(room);
-    this.#changes -= 1 + seqs.length;
-    if (floor > 0) {
-      this.#queries.raiseFloor.run(floor, room);
-      this.#queries.removeUpTo.run(room, floor);
+    if (!waiting) return;
+    if (waiting.floor > 0) {
+      this.#queries.raiseFloor.run(waiting.floor, room);
+      this.#queries.removeUpTo.run(room, waiting.floor);
+      waiting.floor = 0;
     }
-    for (const seq of seqs) this.#queries.insert.run(room, seq);
-    return seqs.length;
+    if (waiting.seqs.length > 0) return;
+    this.#waiting.delete(room);
+    this.#changes--;
   }
 
   /** Where in the table those of the room's events are that are not deleted and do not wait: after the one, up to the other. */
@@ -240,19 +250,7 @@ export class RoomIndex {
 
 const NOTHING: Waiting = { seqs: [], floor: 0 };
 
-/** How many of the ascending seqs are not above one. */
-function positionAfter(seqs: readonly number[], seq: number): number {
-  let low = 0;
-  let high = seqs.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((seqs[middle] ?? 0) <= seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-const lastUpTo = (seqs: readonly number[], upTo: number): number | undefined => seqs[positionAfter(seqs, upTo) - 1];
+const lastUpTo = (seqs: readonly number[], upTo: number): number | undefined => seqs[lowerBound(seqs, upTo + 1) - 1];
 
 function prepareQueries(db: DatabaseSync) {
   const range = "FROM room_events WHERE room = ? AND seq > ? AND seq <= ?";

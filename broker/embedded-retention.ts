@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Crowds, type RoomState } from "./embedded-crowds.ts";
 import { prepare, type Query } from "./embedded-database.ts";
-import type { RoomIndex } from "./embedded-index.ts";
+import type { EventIndex } from "./embedded-index.ts";
 import type { Retention } from "./retention.ts";
 
 /** What a stored event costs beside its body: row, index entry, and their pages' slack. */
@@ -17,7 +17,7 @@ interface StoredRow {
 /** Decides what of the log is shown, exactly, and has the rest deleted, later and in bounded steps. */
 export class EventRetention {
   readonly #limits: Retention;
-  readonly #index: RoomIndex;
+  readonly #index: EventIndex;
   readonly #queries: ReturnType<typeof prepareQueries>;
   readonly #saveBytes: Query;
   readonly #loadBytes: Query<{ value: number }>;
@@ -32,7 +32,7 @@ export class EventRetention {
   /** Before this time nothing is too old: the log is looked at once it has come, and not for every write. */
   #dueAt = 0;
 
-  constructor(options: { db: DatabaseSync; limits: Retention; index: RoomIndex }) {
+  constructor(options: { db: DatabaseSync; limits: Retention; index: EventIndex }) {
     this.#limits = options.limits;
     this.#index = options.index;
     this.#crowds = new Crowds({

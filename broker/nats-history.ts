@@ -1,10 +1,10 @@
 import type { RoomId } from "../services/ids.ts";
 import type { HistoryPage, HistoryRange, RoomPosition, StoredEvent } from "./broker.ts";
 import { Gate } from "./gate.ts";
+import { lowerBound } from "./lower-bound.ts";
 import type { JetStreamApi } from "./nats-api.ts";
 import type { Decoder } from "./nats-decode.ts";
 import type { ForwardReader } from "./nats-forward.ts";
-import { lowerBound } from "./nats-index.ts";
 import type { RoomView, RoomViews } from "./nats-rooms.ts";
 import type { NatsNames } from "./subjects.ts";
 

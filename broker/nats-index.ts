@@ -1,3 +1,5 @@
+import { lowerBound } from "./lower-bound.ts";
+
 /** Rooms without any event left whose floors are remembered; beyond that the whole log's floor has to do. */
 const MAX_EMPTY_ROOMS = 100_000;
 /** Gaps, and deletions that may explain them, that are remembered from one settling to the next. */
@@ -203,16 +205,4 @@ export class RoomIndex {
     room.floor = Math.max(room.floor, forgotten.at(-1) ?? 0);
     this.#onForgotten(forgotten);
   }
-}
-
-/** Index of the first element that is not smaller than `value`. */
-export function lowerBound(sorted: readonly number[], value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] ?? 0) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

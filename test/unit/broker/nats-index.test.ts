@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { lowerBound, RoomIndex } from "../../../broker/nats-index.ts";
+import { RoomIndex } from "../../../broker/nats-index.ts";
 
 function indexOf(options: { maxMessages?: number; first?: number; from?: number } = {}): RoomIndex {
   const index = new RoomIndex({ maxMessages: options.maxMessages ?? 10 });
@@ -205,13 +205,5 @@ describe("RoomIndex", () => {
         }
       }),
     );
-  });
-});
-
-describe("lowerBound", () => {
-  it("finds the first element that is not smaller", () => {
-    const sorted = [2, 4, 4, 8];
-    expect([0, 2, 3, 4, 5, 8, 9].map((value) => lowerBound(sorted, value))).toEqual([0, 0, 1, 1, 3, 3, 4]);
-    expect(lowerBound([], 1)).toBe(0);
   });
 });
