@@ -1,4 +1,5 @@
 import type { Signal } from "../gen/baccarat/v1/event_pb.ts";
+import { excluding, type Few, including, listOf } from "../services/few.ts";
 import { directUsers, type RoomId } from "../services/ids.ts";
 import type { Logger } from "../services/log.ts";
 import type { RoomListener, StoredEvent, Unsubscribe } from "./broker.ts";
@@ -9,7 +10,7 @@ export type EventListener = (stored: StoredEvent) => void;
 /** Who hears what within this process. Events are handed on as they were published, nothing is decoded. */
 export class LiveFeed {
   readonly #log: Logger;
-  readonly #rooms = new Map<RoomId, Set<RoomListener>>();
+  readonly #rooms = new Map<RoomId, Few<RoomListener>>();
   readonly #direct = new Set<EventListener>();
   readonly #all = new Set<EventListener>();
 
@@ -19,10 +20,11 @@ export class LiveFeed {
 
   /** Hears one room. */
   addRoom(room: RoomId, listener: RoomListener): Unsubscribe {
-    const listeners = this.#rooms.get(room) ?? new Set();
-    this.#rooms.set(room, listeners.add(listener));
+    this.#rooms.set(room, including(this.#rooms.get(room), listener));
     return () => {
-      if (listeners.delete(listener) && listeners.size === 0) this.#rooms.delete(room);
+      const left = excluding(this.#rooms.get(room), listener);
+      if (left === undefined) this.#rooms.delete(room);
+      else this.#rooms.set(room, left);
     };
   }
 
@@ -39,7 +41,7 @@ export class LiveFeed {
   }
 
   deliver(stored: StoredEvent): void {
-    for (const listener of this.#rooms.get(stored.room) ?? []) this.call(() => listener.onEvent(stored));
+    this.#callRoom(stored.room, (listener) => listener.onEvent(stored));
     if (this.#direct.size > 0 && directUsers(stored.room)) {
       for (const listener of this.#direct) this.call(() => listener(stored));
     }
@@ -47,7 +49,14 @@ export class LiveFeed {
   }
 
   deliverSignal(room: RoomId, signal: Signal): void {
-    for (const listener of this.#rooms.get(room) ?? []) this.call(() => listener.onSignal(signal));
+    this.#callRoom(room, (listener) => listener.onSignal(signal));
+  }
+
+  #callRoom(room: RoomId, act: (listener: RoomListener) => void): void {
+    for (const [index, listener] of listOf(this.#rooms.get(room)).entries()) {
+      // One before it may have ended it.
+      if (index === 0 || listOf(this.#rooms.get(room)).includes(listener)) this.call(() => act(listener));
+    }
   }
 
   /** Calls a listener, which must not throw; when it does, the others shall not suffer. */

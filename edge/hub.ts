@@ -10,6 +10,7 @@ import type { FanOut } from "./fan-out.ts";
 import { type FeedOptions, RECHECKS_MS } from "./feed.ts";
 import { HostedRoom, type RoomHost } from "./hosted-room.ts";
 import { Limiter } from "./limiter.ts";
+import { RecentEvents } from "./recent-events.ts";
 import { Ring, type RingLimits } from "./ring.ts";
 import { Timers } from "./timers.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
@@ -30,8 +31,10 @@ export interface HubOptions {
 /** How long a room is heard after its last member left: whoever reloads the page finds it warm. */
 const LINGER_MS = 30_000;
 const SWEEP_MS = 1_000;
-/** Most characters of JSON in all rings together, in equal shares: an edge of very many rooms must not run out of memory. */
-const ALL_RINGS_CHARS = 256 * 1024 * 1024;
+/** Most bytes of recent events, of all rooms together: so many for each, within what an edge can spare. */
+const ROOM_BYTES = 1024 * 1024;
+const FEWEST_BYTES = 4 * ROOM_BYTES;
+const MOST_BYTES = 256 * ROOM_BYTES;
 /** Reads of the log at a time, for all rooms together: after an outage they all want to. */
 const READS = 8;
 /** A head from the control plane may be ahead of the live event on its way here; what is still missing then was lost. */
@@ -45,7 +48,9 @@ export class Hub implements RoomHost {
   readonly #rooms = new Map<RoomId, HostedRoom>();
   /** Rooms that nobody was in or waited for a moment ago: looking at all of them would take long where there are many. */
   readonly #deserted = new Set<HostedRoom>();
-  readonly #ringLimits: RingLimits;
+  readonly #recent = new RecentEvents({
+    capacity: () => Math.min(MOST_BYTES, Math.max(FEWEST_BYTES, this.#rooms.size * ROOM_BYTES)),
+  });
   readonly #feed: FeedOptions;
   readonly #timers = new Timers();
   readonly #unsubscribe: Unsubscribe;
@@ -55,13 +60,6 @@ export class Hub implements RoomHost {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    const rooms = this.#rooms;
-    this.#ringLimits = {
-      ...options.ring,
-      get chars(): number {
-        return Math.min(options.ring.chars, ALL_RINGS_CHARS / rooms.size);
-      },
-    };
     const { broker, onTraced, metrics, log } = options;
     this.#feed = { source: broker, reads: new Limiter(READS), rechecksMs: RECHECKS_MS, onTraced, metrics, log };
     // On the way back to health live events may have been missed everywhere.
@@ -120,8 +118,8 @@ export class Hub implements RoomHost {
   }
 
   #open(id: RoomId): HostedRoom {
-    const { broker, fanOut, metrics, log } = this.#options;
-    const ring = new Ring({ epoch: broker.epoch, limits: this.#ringLimits });
+    const { broker, fanOut, ring: limits, metrics, log } = this.#options;
+    const ring = new Ring({ epoch: broker.epoch, limits, recent: this.#recent });
     const room = new HostedRoom({
       id,
       epoch: broker.epoch,

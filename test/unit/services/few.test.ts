@@ -1,6 +1,6 @@
 import { array, assert, boolean, integer, property, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
-import { excluding, type Few, findIn, including, listOf } from "../../../edge/few.ts";
+import { excluding, type Few, findIn, including, listOf } from "../../../services/few.ts";
 
 describe("few", () => {
   it("are those put in and not taken out since, in order", () => {
