@@ -155,8 +155,11 @@ export interface ControlStore {
   put(key: string, value: Uint8Array): Promise<number>;
   /** Writes a key only if it does not exist or was deleted; undefined when it exists. @throws RoomError unavailable. */
   create(key: string, value: Uint8Array): Promise<number | undefined>;
-  /** Deletes a key; resolves with the revision of the deletion. Idempotent. @throws RoomError unavailable. */
-  delete(key: string): Promise<number>;
+  /**
+   * Deletes a key; resolves with the revision of the deletion. Idempotent. Who watches meanwhile hears `reason` with it;
+   * it is not kept. @throws RoomError unavailable.
+   */
+  delete(key: string, reason?: string): Promise<number>;
   /** Reads a key, reflecting every write acknowledged before the call. @throws RoomError unavailable. */
   get(key: string): Promise<ControlEntry | undefined>;
   /**
@@ -172,6 +175,8 @@ export interface ControlEntry {
   readonly key: string;
   readonly revision: number;
   readonly value: Uint8Array | undefined;
+  /** Why it was deleted, where that was said and the deletion itself was heard. */
+  readonly reason?: string | undefined;
 }
 
 /** Hears the control log. Must not block or throw. */

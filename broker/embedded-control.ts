@@ -23,8 +23,8 @@ export class EmbeddedControl implements ControlStore {
     return this.#change({ op: "create", key, value }, ({ applied, revision }) => (applied ? revision : undefined));
   }
 
-  delete(key: string): Promise<number> {
-    return this.#change({ op: "delete", key }, ({ revision }) => revision);
+  delete(key: string, reason?: string): Promise<number> {
+    return this.#change({ op: "delete", key }, ({ revision }) => revision, reason || undefined);
   }
 
   get(key: string): Promise<ControlEntry | undefined> {
@@ -44,11 +44,11 @@ export class EmbeddedControl implements ControlStore {
     });
   }
 
-  #change<T>(write: ControlWrite, result: (answer: ControlAnswer) => T): Promise<T> {
+  #change<T>(write: ControlWrite, result: (answer: ControlAnswer) => T, reason?: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const done = (answer: ControlAnswer): void => {
         resolve(result(answer));
-        if (answer.applied) this.#announce(write, answer.revision);
+        if (answer.applied) this.#announce(write, answer.revision, reason);
       };
       this.#thread.writeControl(write, { done, fail: reject });
     });
@@ -58,8 +58,9 @@ export class EmbeddedControl implements ControlStore {
     for (const watcher of this.#watchers) this.#live.call(() => watcher.onInterrupted());
   }
 
-  #announce(write: ControlWrite, revision: number): void {
-    const entry = { key: write.key, revision, value: write.op === "delete" ? undefined : write.value };
+  #announce(write: ControlWrite, revision: number, reason: string | undefined): void {
+    const value = write.op === "delete" ? undefined : write.value;
+    const entry = { key: write.key, revision, value, reason };
     for (const watcher of this.#watchers) this.#live.call(() => watcher.onEntry(entry));
   }
 }

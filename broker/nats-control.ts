@@ -73,9 +73,10 @@ export class NatsControl implements ControlStore {
     throw unavailable("the key keeps changing");
   }
 
-  async delete(key: string): Promise<number> {
+  /** The reason is the marker's body: deletion and reason are one message, which no watch can hear half of. */
+  async delete(key: string, reason = ""): Promise<number> {
     const options = { id: nuid.next(), lane: this.#lane, headers: { [OPERATION_HEADER]: "DEL" } };
-    return (await this.#writer.write(this.#names.control(key), new Uint8Array(), options)).seq;
+    return (await this.#writer.write(this.#names.control(key), Buffer.from(reason), options)).seq;
   }
 
   async get(key: string): Promise<ControlEntry | undefined> {

@@ -71,7 +71,8 @@ export class Watch {
       // The bytes belong to a buffer shared with other messages: keeping them would keep all of it.
       this.#options.listener.onEntry({ key, revision: seq, value: msg.data.slice() });
     } else if (this.#known.delete(key) || this.#listed === undefined) {
-      this.#options.listener.onEntry({ key, revision: seq, value: undefined });
+      const reason = Buffer.from(msg.data).toString() || undefined;
+      this.#options.listener.onEntry({ key, revision: seq, value: undefined, reason });
     }
   }
 

@@ -1,10 +1,10 @@
+import { excluding, type Few, including, listOf } from "../services/few.ts";
 import type { RoomId, Uid } from "../services/ids.ts";
 import { FIXED } from "../services/limits.ts";
 import type { Conversations, DirectHearer } from "./conversations.ts";
 import type { CursorWriter } from "./cursor-writer.ts";
 import { DirectListener, type DirectSource, type Missed } from "./direct-listener.ts";
 import { type DirectPosition, least } from "./direct-position.ts";
-import { excluding, type Few, including, listOf } from "./few.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** What is known of a user who may have been away. */

@@ -1,5 +1,5 @@
+import { excluding, type Few, findIn, including, listOf } from "../services/few.ts";
 import type { RoomId } from "../services/ids.ts";
-import { excluding, type Few, findIn, including, listOf } from "./few.ts";
 import type { Member } from "./member.ts";
 
 /** Most rooms that are a list: below that a map is no faster, and costs hundreds of bytes whatever is in it. */

@@ -189,7 +189,7 @@ export class ControlFold {
         break;
       case "entry": {
         const value = this.#read(MemberEntrySchema, entry);
-        if (value === undefined) this.presence.deleteEntry(key);
+        if (value === undefined) this.presence.deleteEntry(key, entry.reason ?? "left");
         else this.presence.putEntry(key, value, entry.revision, this.#reading);
         break;
       }

@@ -30,8 +30,9 @@ export class ControlWriter {
     return true;
   }
 
-  async delete(key: string): Promise<void> {
-    await this.#fold.reached(await this.#control.delete(key));
+  /** Every replica that follows the log hears the reason with the deletion. */
+  async delete(key: string, reason?: string): Promise<void> {
+    await this.#fold.reached(await this.#control.delete(key, reason));
   }
 
   /**

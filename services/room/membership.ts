@@ -116,16 +116,9 @@ export class Membership {
     throw refusal(entry?.out ?? { reason: "edge_lost", by: "" });
   }
 
-  /**
-   * Ends a membership. Members hear `reason` when it was the user's last: `left` costs one write, anything else two, as
-   * replicas know only what the log says.
-   * @throws RoomError unavailable.
-   */
+  /** Ends a membership. Members hear `reason` when it was the user's last. @throws RoomError unavailable. */
   async leave(id: EntryId, reason: string): Promise<void> {
-    const entry = this.#fold.entry(id.room, id.clientId);
-    if (entry !== undefined && entry.out === undefined && reason !== "left")
-      await this.#evict(entry, { reason, by: "" });
-    await this.#writer.delete(keyOf(id));
+    await this.#writer.delete(keyOf(id), reason);
   }
 
   /** True when the user is in the room by any connection. */

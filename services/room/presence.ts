@@ -89,8 +89,8 @@ export class Presence {
     }
   }
 
-  /** A bare deletion is a clean leave; every other reason was written over the entry before. */
-  deleteEntry(id: EntryId): void {
+  /** @param reason what members hear when it was the user's last. */
+  deleteEntry(id: EntryId, reason: string): void {
     const room = this.#rooms.get(id.room);
     const entry = room?.entries.get(id.clientId);
     if (room === undefined || entry?.incarnation !== id.incarnation) return;
@@ -98,7 +98,7 @@ export class Presence {
     room.waiting.delete(entry);
     this.#connections.unlink(entry);
     this.#emit({ kind: "entry_gone", entry });
-    if (entry.out === undefined) this.#uncount(room, entry, "left");
+    if (entry.out === undefined) this.#uncount(room, entry, reason);
     this.#settle(room);
   }
 

@@ -95,6 +95,24 @@ export function controlContract(engine: Engine): void {
       expect(isIncreasing(watch)).toBe(true);
     });
 
+    it("tells a watch why a key was deleted, where that was said", async () => {
+      const { control } = await storage.open();
+      const watch = new ControlRecorder();
+      await control.watch(watch);
+      await watch.caughtUp();
+      for (const key of ["a", "b", "c"]) await control.put(key, bytes(key));
+      await control.delete("a", "disconnected – späť");
+      await control.delete("b");
+      await control.put("a", bytes("again"));
+      await watch.revision(await control.delete("c", ""));
+      expect(watch.entries.slice(3).map(({ key, value, reason }) => [key, value?.length, reason])).toEqual([
+        ["a", undefined, "disconnected – späť"],
+        ["b", undefined, undefined],
+        ["a", 5, undefined],
+        ["c", undefined, undefined],
+      ]);
+    });
+
     it("tells a watch on an empty log that this was all", async () => {
       const { control } = await storage.open();
       const watch = new ControlRecorder();

@@ -178,6 +178,18 @@ describe("folds of one log", () => {
     expect([...(fold.room(room("a"))?.members.from("") ?? [])].map(([name]) => name)).toEqual(["ann", "cyd", "dan"]);
   });
 
+  it("hear why a connection left, from the deletion alone", async () => {
+    const log = new RecordedLog();
+    const fold = await follow(log);
+    const reasons: string[] = [];
+    fold.onChange((change) => change.kind === "exited" && reasons.push(change.reason));
+    for (const reason of ["disconnected", undefined]) {
+      write(log, { kind: "enter", room: 0, uid: 0, run: 0, device: 0 });
+      await log.delete(log.entries.at(-1)?.key ?? "", reason);
+    }
+    expect(reasons).toEqual(["disconnected", "left"]);
+  });
+
   it("forget what nothing is stored of", async () => {
     const log = new RecordedLog();
     const fold = await follow(log);

@@ -52,7 +52,7 @@ export class FlakyBroker {
     return {
       put: (key, value) => write("put", key, () => real.put(key, value)),
       create: (key, value) => write("create", key, () => real.create(key, value)),
-      delete: (key) => write("delete", key, () => real.delete(key)),
+      delete: (key, reason) => write("delete", key, () => real.delete(key, reason)),
       get: (key) => real.get(key),
       watch: (listener) => {
         this.#watcher = listener;

@@ -28,8 +28,8 @@ export class RecordedLog implements ControlStore {
   readonly entries: ControlEntry[] = [];
   readonly #watchers = new Set<ControlListener>();
 
-  write(key: string, value: Uint8Array | undefined): void {
-    const entry = { key, revision: this.entries.length + 1, value };
+  write(key: string, value: Uint8Array | undefined, reason?: string): void {
+    const entry = { key, revision: this.entries.length + 1, value, reason };
     this.entries.push(entry);
     for (const watcher of this.#watchers) watcher.onEntry(entry);
   }
@@ -55,8 +55,8 @@ export class RecordedLog implements ControlStore {
     return undefined;
   }
 
-  async delete(key: string): Promise<number> {
-    this.write(key, undefined);
+  async delete(key: string, reason?: string): Promise<number> {
+    this.write(key, undefined, reason);
     return this.entries.length;
   }
 
