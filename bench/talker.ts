@@ -11,17 +11,21 @@ export interface Acks {
   readonly loadCpu: number;
 }
 
+/** Which of a client's rooms the next message goes to. */
+export type RoomOrder = "in turn" | "at random";
+
 const WARM_UP_SHARE = 0.15;
 
-/** Has each client keep some messages on their way, in one of its rooms after the other. */
+/** Has each client keep some messages on their way, each in one of its rooms. */
 export async function talk(
   server: Server,
   clients: readonly { readonly client: RawClient; readonly rooms: readonly string[] }[],
-  { inFlight, seconds }: { readonly inFlight: number; readonly seconds: number },
+  options: { readonly inFlight: number; readonly seconds: number; readonly order?: RoomOrder },
 ): Promise<Acks> {
+  const { inFlight, seconds, order = "in turn" } = options;
   let acks = 0;
   const talkers = clients.map(
-    ({ client, rooms }) => new Talker({ server, client, rooms, inFlight, onAck: () => acks++ }),
+    ({ client, rooms }) => new Talker({ server, client, next: inOrder(order, rooms), inFlight, onAck: () => acks++ }),
   );
   await pause(seconds * WARM_UP_SHARE * 1_000);
   const before = acks;
@@ -35,6 +39,12 @@ export async function talk(
     micros: ((cost.user + cost.system) / measured) * 1e6,
     loadCpu: cost.loadCpu,
   };
+}
+
+function inOrder(order: RoomOrder, rooms: readonly string[]): () => string {
+  let said = 0;
+  const index = order === "in turn" ? () => said++ % rooms.length : () => Math.floor(Math.random() * rooms.length);
+  return () => rooms[index()] ?? "";
 }
 
 let lastId = 0;
@@ -52,13 +62,12 @@ class Talker {
   constructor(options: {
     readonly server: Server;
     readonly client: RawClient;
-    readonly rooms: readonly string[];
+    readonly next: () => string;
     readonly inFlight: number;
     readonly onAck: () => void;
   }) {
-    const { server, client, rooms, inFlight, onAck } = options;
-    let next = 0;
-    const say = (): string => server.say(rooms[next++ % rooms.length] ?? "", TEXT, ++lastId);
+    const { server, client, next, inFlight, onAck } = options;
+    const say = (): string => server.say(next(), TEXT, ++lastId);
     this.#say = (count) => {
       this.#outstanding += count;
       client.send(...Array.from({ length: count }, say));

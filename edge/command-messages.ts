@@ -14,7 +14,7 @@ import { encodeAck, encodeEvent, encodeHistory, encodeStoredAck } from "./frame-
 import type { DeleteFrame, HistoryFrame, SendFrame, TypingFrame } from "./frames.ts";
 import type { HostedRoom } from "./hosted-room.ts";
 import type { Member } from "./member.ts";
-import type { RingPage } from "./ring.ts";
+import type { Ring, RingPage } from "./ring.ts";
 import { storedEvent } from "./stored-event.ts";
 
 /** send_message: to a room, by the membership its join gave, or to a user. Acknowledged once it is stored. */
@@ -73,7 +73,8 @@ export async function history(context: CommandContext, connection: Connection, f
   const { hasMore } = answer.value;
   const read = answer.value.events.map((event) => storedEvent(room, event));
   // What the ring lost meanwhile may be missing in between.
-  if (hosted && !forward && hosted.ring.from === ringFrom) keepInRing(hosted, range.before, read, hasMore);
+  if (hosted && !forward && hosted.ring.from === ringFrom)
+    keepInRing(hosted.ring, ringFrom, range.before, read, hasMore);
   const events = read.map((stored) => encodeEvent(stored, epoch));
   connection.send(encodeHistory({ room, epoch, events, hasMore }, frame.id));
 }
@@ -171,15 +172,15 @@ function pageOfRing(room: HostedRoom, range: HistoryRange): RingPage | undefined
   return "after" in range ? room.ring.after(range.after, range.limit) : room.ring.before(range.before, range.limit);
 }
 
-/** What was read right before the ring's beginning makes the ring reach back further. */
+/** What was read right before the ring's beginning, `ringFrom`, makes the ring reach back further. */
 function keepInRing(
-  room: HostedRoom,
+  ring: Ring,
+  ringFrom: number,
   before: number | undefined,
   read: readonly StoredEvent[],
   hasMore: boolean,
 ): void {
-  const { ring } = room;
-  if (before !== undefined && before <= ring.from) return;
+  if (before !== undefined && before <= ringFrom) return;
   const [first] = read;
-  ring.prepend(first ? first.seq - 1 : ring.from, read, !hasMore);
+  ring.prepend(first ? first.seq - 1 : ringFrom, read, !hasMore);
 }

@@ -6,9 +6,8 @@ import type { Metrics } from "../services/metrics.ts";
 import type { DirectPosition } from "./direct-position.ts";
 import { DirectProgress } from "./direct-progress.ts";
 import { Feed, type FeedListener, type FeedSource } from "./feed.ts";
-import { encodeReset, textFrame } from "./frame-encoders.ts";
+import { encodeEvent, encodeReset, textFrame } from "./frame-encoders.ts";
 import { Limiter } from "./limiter.ts";
-import { Ring } from "./ring.ts";
 import { Timers } from "./timers.ts";
 import type { TraceDelivery } from "./trace-delivery.ts";
 
@@ -45,8 +44,6 @@ const MAX_AHEAD = 100;
 const NONE_AHEAD: ReadonlyMap<RoomId, number> = new Map();
 /** A head from the control plane may be ahead of the live event on its way here; what is still missing then was lost. */
 const DIGEST_PATIENCE_MS = 500;
-/** A conversation's ring is there for its feed; nobody reads it. */
-const RING = { events: 1, chars: 1, ageMs: 0 };
 
 /**
  * Direct messages at this edge. One subscription hears all of them, and those of users who are connected here are passed
@@ -163,9 +160,11 @@ export class Conversations {
       onSignal: () => undefined,
       onReset: (seq, reason) => this.#send(room, users, encodeReset({ room, epoch: broker.epoch, seq, reason }), 0),
     };
+    // Nothing is kept at hand: what a client asks for is read from the log.
+    const ring = { push: (stored: StoredEvent) => encodeEvent(stored, broker.epoch), reset: () => undefined };
     const feed = new Feed(
       { source, reads: this.#reads, rechecksMs: [], onTraced: this.#options.onTraced, metrics, log },
-      { id: room, ring: new Ring({ epoch: broker.epoch, limits: RING }), listener },
+      { id: room, ring, listener },
     );
     const conversation: Conversation = { feed, users, heardAt: performance.now() };
     this.#conversations.set(room, conversation);

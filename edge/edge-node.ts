@@ -36,7 +36,6 @@ import { applyUpdate, type UpdateTargets } from "./updates.ts";
 
 /** What is kept at hand of each room. */
 const RING_EVENTS = 512;
-const RING_CHARS = 1024 * 1024;
 /** Code of a connection whose client sent no Close frame. */
 const NO_CLOSE_FRAME = 1006;
 /** How long the memberships of a replaced connection last, so that its successor can take them over. */
@@ -111,7 +110,7 @@ export class EdgeNode implements ConnectionHost {
     const maxWaitMs = FIXED.requestMs;
     this.frameRate = { perSecond: limits.messagesPerSecond, burst: limits.messageBurst, maxWaitMs };
     this.userRates = new RateLimits({ perSecond: messagesPerSecondPerUser, burst: messageBurstPerUser, maxWaitMs });
-    const ring = { events: Math.min(RING_EVENTS, history.maxMessages), chars: RING_CHARS, ageMs: history.maxAgeMs };
+    const ring = { events: Math.min(RING_EVENTS, history.maxMessages), ageMs: history.maxAgeMs };
     const onTraced = tracer && traceDelivery({ tracer, fanOut, epoch: broker.epoch, edgeId });
     this.#hub = new Hub({ edgeId, broker, fanOut, ring, onTraced, metrics, log });
     this.#roster = new Roster({

@@ -41,7 +41,7 @@ export interface FeedOptions {
 export interface FeedRoom {
   readonly id: RoomId;
   /** Filled by the feed. */
-  readonly ring: Ring;
+  readonly ring: Pick<Ring, "push" | "reset">;
   readonly listener: FeedListener;
 }
 
@@ -62,7 +62,7 @@ const RETRY = { baseMs: 100, maxMs: 2_000 };
 export class Feed implements RoomListener {
   readonly #options: FeedOptions;
   readonly #id: RoomId;
-  readonly #ring: Ring;
+  readonly #ring: FeedRoom["ring"];
   readonly #listener: FeedListener;
   readonly #timers = new Timers();
   // What few rooms need at a time is undefined while it is empty: there may be a hundred thousand of them.

@@ -1,14 +1,13 @@
 import type { StoredEvent } from "../broker/broker.ts";
 import { FIXED } from "../services/limits.ts";
 import { encodeEvent, withPrevSeq } from "./frame-encoders.ts";
+import { type Entry, NOWHERE, type Place, type RecentEvents } from "./recent-events.ts";
 import { sentMs } from "./stored-event.ts";
 
 /** How much of a room an edge keeps at hand. */
 export interface RingLimits {
   /** Most events; no more than history shows of a room, so that the ring never knows more than the log admits. */
   readonly events: number;
-  /** Most characters of JSON. */
-  readonly chars: number;
   /** How old an event may be to be shown, in milliseconds. */
   readonly ageMs: number;
 }
@@ -20,65 +19,65 @@ export interface RingPage {
   readonly hasMore: boolean;
 }
 
-/** One entry in so many may be a forgotten one. */
-const FORGOTTEN_SHARE = 8;
-
-/** Not the event itself: a ring outlives the young generation, and thousands of small objects with it. */
-interface Entry {
-  readonly seq: number;
-  readonly prevSeq: number;
-  /** When it was sent, in milliseconds since 1970; 0 when that is not known. */
-  readonly sentMs: number;
-  readonly json: string;
-  /** When it came live, in milliseconds since 1970; 0 for what was read from the log. */
-  readonly heardAt: number;
-}
+/**
+ * Why a walk went no further. `stopped`: the walker had enough. `begin`: nothing was put in before. `forgotten`: what was
+ * is no longer known.
+ */
+type WalkEnd = "stopped" | "begin" | "forgotten";
 
 /**
- * The recent events of one room, encoded once. It holds every event of the room after `from`, without holes: that is the
- * invariant by which it may answer instead of the log.
+ * The recent events of one room, encoded once, in what all rooms share. It holds every event of the room after `from`,
+ * without holes: that is the invariant by which it may answer instead of the log.
  */
 export class Ring {
   readonly #epoch: string;
   readonly #limits: RingLimits;
+  readonly #recent: RecentEvents;
   readonly #now: () => number;
-  /** Oldest first. Those before `#first` are forgotten, and taken out some at a time: each time moves all the others. */
-  #entries: Entry[] = [];
-  #first = 0;
-  #chars = 0;
-  #from = 0;
-  /** History shows nothing before the ring's first event. Positions before `from` are unknown here all the same. */
+  #latest: Place = NOWHERE;
+  /** Position of the latest event, or where the ring began. */
+  #last = 0;
+  /** Ordinal of the latest event. */
+  #count = 0;
+  /** What was put in is every event after this position. */
+  #base = 0;
+  /** History shows nothing before what was put in. Positions before `from` are unknown here all the same. */
   #whole = false;
 
-  constructor(options: { readonly epoch: string; readonly limits: RingLimits; readonly now?: () => number }) {
+  constructor(options: {
+    readonly epoch: string;
+    readonly limits: RingLimits;
+    readonly recent: RecentEvents;
+    readonly now?: () => number;
+  }) {
     this.#epoch = options.epoch;
     this.#limits = options.limits;
+    this.#recent = options.recent;
     this.#now = options.now ?? Date.now;
   }
 
-  /** Position after which the ring holds every event of the room. 0: every event there ever was. */
+  /** Position after which the ring holds every event of the room. 0: every event there ever was. Looks at all it holds. */
   get from(): number {
-    return this.#from;
+    return this.#reach().from;
   }
 
   /** Forgets everything: from now on the ring knows what comes after `seq`. */
   reset(seq: number): void {
-    this.#entries = [];
-    this.#first = 0;
-    this.#chars = 0;
-    this.#from = seq;
+    this.#latest = NOWHERE;
+    this.#last = seq;
+    this.#base = seq;
     this.#whole = false;
   }
 
   /** Adds the room's next event and returns its JSON. A deletion takes the deleted event out. */
   push(stored: StoredEvent): string {
-    const { body } = stored.event;
-    const entry = this.#encode(stored, this.#now());
-    this.#entries.push(entry);
-    this.#chars += entry.json.length;
-    if (body.case === "deletion") this.#remove(Number(body.value.deletedSeq));
-    this.#trim();
-    return entry.json;
+    const { seq, event } = stored;
+    const json = encodeEvent(stored, this.#epoch);
+    this.#latest = this.#append(stored, json, { prev: this.#latest, ordinal: ++this.#count, heardAt: this.#now() });
+    this.#last = seq;
+    if (this.#latest === NOWHERE) this.reset(seq);
+    else if (event.body.case === "deletion") this.#remove(Number(event.body.value.deletedSeq));
+    return json;
   }
 
   /**
@@ -87,105 +86,124 @@ export class Ring {
    * may have taken what was there, so that is no reason to recover from any position before `from`.
    */
   prepend(from: number, events: readonly StoredEvent[], whole = false): void {
-    this.#whole ||= whole;
-    if (from >= this.#from) return;
-    const older = events
-      .filter((stored) => stored.seq > from && stored.seq <= this.#from)
-      .map((stored) => this.#encode(stored, 0));
-    this.#entries = [...older, ...this.#entries.slice(this.#first)];
-    this.#first = 0;
-    this.#chars += older.reduce((sum, entry) => sum + entry.json.length, 0);
-    this.#from = from;
-    this.#trim();
+    const { from: begin, end, oldest } = this.#reach();
+    if (from >= begin) {
+      if (end === "begin") this.#whole ||= whole;
+      return;
+    }
+    const newest = oldest === undefined ? this.#count : oldest.ordinal - 1;
+    const space = Math.max(0, newest - (this.#count - this.#limits.events));
+    const older = events.filter(({ seq }) => seq > from && seq <= begin);
+    const fitting = space === 0 ? [] : older.slice(-space);
+    this.#base = older.at(-fitting.length - 1)?.seq ?? from;
+    let prev = NOWHERE;
+    for (const [index, stored] of fitting.entries()) {
+      const ordinal = newest - fitting.length + 1 + index;
+      prev = this.#append(stored, encodeEvent(stored, this.#epoch), { prev, ordinal, heardAt: 0 });
+      if (prev === NOWHERE) this.#base = stored.seq;
+    }
+    this.#whole = whole && this.#base === from;
+    if (oldest === undefined) this.#latest = prev;
+    else this.#follow(oldest, prev, fitting.at(-1)?.seq ?? this.#base);
   }
 
   /** When an event came, in milliseconds since 1970; undefined when that is not known here. */
   heardAt(seq: number): number | undefined {
-    const entry = this.#entries[this.#indexAfter(seq - 1)];
-    return entry?.seq === seq && entry.heardAt > 0 ? entry.heardAt : undefined;
+    let heardAt = 0;
+    this.#walk((entry) => {
+      if (entry.seq === seq) heardAt = entry.heardAt;
+      return entry.seq > seq;
+    });
+    return heardAt > 0 ? heardAt : undefined;
   }
 
   /** The earliest events after `seq`; undefined when the ring does not reach back that far. */
   after(seq: number, limit: number): RingPage | undefined {
-    if (seq < this.#from) return undefined;
-    const start = this.#indexAfter(seq);
-    let end = start;
-    for (let chars = 0; end < this.#entries.length && end - start < limit; end++) {
-      chars += this.#entries[end]?.json.length ?? 0;
-      if (chars > FIXED.historyBytes && end > start) break;
+    const entries: Entry[] = [];
+    const end = this.#walk((entry) => entry.seq > seq && entries.push(entry) > 0);
+    if (end !== "stopped" && seq < this.#fromOf(end, entries.at(-1))) return undefined;
+    entries.reverse();
+    let count = 0;
+    for (let bytes = 0; count < entries.length && count < limit; count++) {
+      bytes += entries[count]?.bytes ?? 0;
+      if (bytes > FIXED.historyBytes && count > 0) break;
     }
-    return this.#page(start, end, end < this.#entries.length);
+    return this.#page(entries.slice(0, count), count < entries.length);
   }
 
   /** The latest events before `seq` (default: the end); undefined when the ring may not have them all. */
   before(seq: number | undefined, limit: number): RingPage | undefined {
-    if (seq !== undefined && seq <= this.#from) return undefined;
-    const end = seq === undefined ? this.#entries.length : this.#indexAfter(seq - 1);
-    let start = end;
-    let full = false;
-    for (let chars = 0; start > this.#first && end - start < limit; start--) {
-      chars += this.#entries[start - 1]?.json.length ?? 0;
-      full = chars > FIXED.historyBytes && start < end;
-      if (full) break;
-    }
-    const mayHaveOlder = this.#from > 0 && !this.#whole;
-    if (!full && end - start < limit && mayHaveOlder) return undefined;
-    return this.#page(start, end, start > this.#first || mayHaveOlder);
+    const entries: Entry[] = [];
+    let bytes = 0;
+    const end = this.#walk((entry) => {
+      if (seq !== undefined && entry.seq >= seq) return true;
+      bytes += entry.bytes;
+      const full = entries.length === limit || (bytes > FIXED.historyBytes && entries.length > 0);
+      return !full && entries.push(entry) > 0;
+    });
+    const isKnown = end === "stopped" || (end === "begin" && (this.#whole || this.#base === 0));
+    if (!isKnown && entries.length < limit) return undefined;
+    if (end === "begin" && seq !== undefined && seq <= this.#base) return undefined;
+    return this.#page(entries.reverse(), end === "stopped" || !isKnown);
   }
 
-  #encode(stored: StoredEvent, heardAt: number): Entry {
-    const { seq, prevSeq, event } = stored;
-    return { seq, prevSeq, sentMs: sentMs(event), json: encodeEvent(stored, this.#epoch), heardAt };
+  #append(
+    { seq, prevSeq, event }: StoredEvent,
+    json: string,
+    place: { readonly prev: Place; readonly ordinal: number; readonly heardAt: number },
+  ): Place {
+    const { prev, ordinal, heardAt } = place;
+    return this.#recent.append({ seq, prevSeq, sentMs: sentMs(event), heardAt, ordinal, json }, prev);
   }
 
-  #page(start: number, end: number, hasMore: boolean): RingPage | undefined {
-    const entries = this.#entries.slice(start, end);
+  #page(entries: readonly Entry[], hasMore: boolean): RingPage | undefined {
     const oldestMs = entries[0]?.sentMs ?? 0;
     // Retention by age is the log's to apply: what might have expired is asked there.
     if (oldestMs > 0 && oldestMs < this.#now() - this.#limits.ageMs) return undefined;
-    return { events: entries.map((entry) => entry.json), hasMore };
-  }
-
-  /** Index of the first event after `seq`. */
-  #indexAfter(seq: number): number {
-    let low = this.#first;
-    let high = this.#entries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#entries[middle]?.seq ?? 0) > seq) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return { events: entries.map((entry) => this.#recent.json(entry)), hasMore };
   }
 
   #remove(seq: number): void {
-    const index = this.#indexAfter(seq - 1);
-    const removed = this.#entries[index];
-    if (removed?.seq !== seq) return;
-    this.#entries.splice(index, 1);
-    this.#chars -= removed.json.length;
-    // Its successor must not point at it any more, or whoever reads the two neighbours would see a hole.
-    const next = this.#entries[index];
-    if (next === undefined || next.prevSeq !== seq) return;
-    const { prevSeq } = removed;
-    const json = withPrevSeq(next.json, prevSeq);
-    this.#entries[index] = { ...next, prevSeq, json };
-    this.#chars += json.length - next.json.length;
+    let next: Entry | undefined;
+    this.#walk((entry) => {
+      if (entry.seq === seq && next !== undefined) this.#follow(next, entry.prev, entry.prevSeq);
+      next = entry;
+      return entry.seq > seq;
+    });
   }
 
-  #trim(): void {
-    const first = this.#first;
-    while (this.#entries.length - this.#first > this.#limits.events || this.#chars > this.#limits.chars) {
-      const oldest = this.#entries[this.#first];
-      if (oldest === undefined) break;
-      this.#chars -= oldest.json.length;
-      this.#from = oldest.seq;
-      this.#first++;
+  /** An entry comes after another one now. It must not point at what was deleted, or whoever reads both would see a hole. */
+  #follow(entry: Entry, prev: Place, prevSeq: number): void {
+    this.#recent.link(entry, prev);
+    if (entry.prevSeq > prevSeq) this.#recent.rewrite(entry, prevSeq, withPrevSeq(this.#recent.json(entry), prevSeq));
+  }
+
+  /** How far back it reaches, and the oldest entry of all. */
+  #reach(): { readonly from: number; readonly end: WalkEnd; readonly oldest: Entry | undefined } {
+    let oldest: Entry | undefined;
+    const end = this.#walk((entry) => {
+      oldest = entry;
+      return true;
+    });
+    return { from: this.#fromOf(end, oldest), end, oldest };
+  }
+
+  /** Position after which everything is known, as a walk found it that went on to the end. */
+  #fromOf(end: WalkEnd, oldest: Entry | undefined): number {
+    if (end === "begin") return this.#base;
+    if (oldest === undefined) return this.#last;
+    return oldest.prevSeq > 0 ? oldest.prevSeq : oldest.seq - 1;
+  }
+
+  /** Shows entries, newest first, until `visit` has enough. */
+  #walk(visit: (entry: Entry) => boolean): WalkEnd {
+    for (let place = this.#latest; place !== NOWHERE; ) {
+      const entry = this.#recent.get(place);
+      // By ordinals: what was left out once must not come back because others were deleted.
+      if (entry === undefined || entry.ordinal <= this.#count - this.#limits.events) return "forgotten";
+      if (!visit(entry)) return "stopped";
+      place = entry.prev;
     }
-    if (this.#first === first) return;
-    this.#whole = false;
-    if (this.#first * FORGOTTEN_SHARE < this.#entries.length) return;
-    this.#entries.splice(0, this.#first);
-    this.#first = 0;
+    return "begin";
   }
 }

@@ -3,13 +3,12 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { Broker, HistoryPage, RoomListener, StoredEvent } from "../../../broker/broker.ts";
 import { Feed, type FeedListener, type FeedOptions, type FeedSource } from "../../../edge/feed.ts";
 import { Limiter } from "../../../edge/limiter.ts";
-import { Ring } from "../../../edge/ring.ts";
 import { RoomError } from "../../../services/errors.ts";
 import type { RoomId } from "../../../services/ids.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openTestBroker, quietLog } from "../services/room/replica.ts";
-import { message, room, stored } from "./stored.ts";
+import { message, newRing, room, stored } from "./stored.ts";
 
 /** What a feed delivered, in order: seqs, and resets as text. */
 interface Heard {
@@ -29,7 +28,7 @@ function openFeed(
     onSignal: () => undefined,
     onReset: (seq, reason) => heard.resets.push(`${reason} ${seq}`),
   };
-  const ring = new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } });
+  const ring = newRing({ events: 512 });
   const feed = new Feed(
     { source, reads: new Limiter(4), rechecksMs: [], metrics, log: quietLog(), ...options },
     { id, ring, listener },

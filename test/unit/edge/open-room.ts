@@ -3,10 +3,9 @@ import type { StoredEvent } from "../../../broker/broker.ts";
 import { FanOut } from "../../../edge/fan-out.ts";
 import { HostedRoom } from "../../../edge/hosted-room.ts";
 import { Limiter } from "../../../edge/limiter.ts";
-import { Ring } from "../../../edge/ring.ts";
 import { Metrics } from "../../../services/metrics.ts";
 import { quietLog } from "../services/room/replica.ts";
-import { room as roomId } from "./stored.ts";
+import { newRing, room as roomId } from "./stored.ts";
 
 /** A room at position 10, closed after the test. */
 export interface OpenRoom {
@@ -20,7 +19,7 @@ export interface OpenRoom {
 /** Opens a room whose events come when the test says so. */
 export async function openRoom(fanOut = new FanOut(), name = "r"): Promise<OpenRoom> {
   const id = roomId(name);
-  const ring = new Ring({ epoch: "e", limits: { events: 512, chars: 1_000_000, ageMs: 60_000 } });
+  const ring = newRing({ events: 512 });
   const metrics = new Metrics();
   let hear: (event: StoredEvent) => void = () => undefined;
   const room = new HostedRoom({

@@ -1,14 +1,13 @@
 import { assert, integer, property } from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Ring } from "../../../edge/ring.ts";
+import type { Ring } from "../../../edge/ring.ts";
 import { FIXED } from "../../../services/limits.ts";
-import { deletion, positions, stored } from "./stored.ts";
+import { deletion, newRing, positions, stored } from "./stored.ts";
 
-const LIMITS = { events: 4, chars: 1_000_000, ageMs: 60_000 };
 const DAY_MS = 24 * 3_600_000;
 
-function ringAt(seq: number, limits = LIMITS): Ring {
-  const ring = new Ring({ epoch: "e", limits });
+function ringAt(seq: number, options?: Parameters<typeof newRing>[0]): Ring {
+  const ring = newRing(options);
   ring.reset(seq);
   return ring;
 }
@@ -36,8 +35,7 @@ describe("a ring", () => {
   });
 
   it("knows when what came live came", () => {
-    const ring = new Ring({ epoch: "e", limits: LIMITS, now: () => 1_700_000_000_000 });
-    ring.reset(12);
+    const ring = ringAt(12, { now: () => 1_700_000_000_000 });
     ring.push(stored(13, 12));
     ring.push(stored(15, 13));
     ring.prepend(10, [stored(11, 0), stored(12, 11)]);
@@ -53,10 +51,26 @@ describe("a ring", () => {
     expect(ring.heardAt(15)).toBe(1_700_000_000_000);
   });
 
-  it("forgets by size too", () => {
-    const ring = ringAt(0, { ...LIMITS, chars: 1_900 });
-    for (let seq = 1; seq <= 3; seq++) ring.push(stored(seq, seq - 1, { text: "x".repeat(800) }));
-    expect(seqs(ring.after(ring.from, 10))).toEqual([3]);
+  it("forgets by size too, the oldest mebibyte of all rooms at once", () => {
+    const ring = ringAt(0, { events: 512, capacity: 2 * 1024 * 1024 });
+    const text = "x".repeat(10_000);
+    for (let seq = 1; seq <= 400; seq++) {
+      ring.push(stored(seq, seq - 1, { text }));
+      expect(seq - ring.from).toBeGreaterThanOrEqual(Math.min(seq, 95));
+    }
+    expect(ring.from).toBeGreaterThan(150);
+    expect(ring.after(ring.from - 1, 10)).toBeUndefined();
+    expect(seqs(ring.after(ring.from, 3))).toEqual([1, 2, 3].map((after) => ring.from + after));
+  });
+
+  it("keeps nothing of what is larger than that, and goes on behind it", () => {
+    const ring = ringAt(0);
+    ring.push(stored(1, 0));
+    expect(ring.push(stored(2, 1, { text: "x".repeat(400_000) }))).toHaveLength(
+      400_000 + ring.push(stored(3, 2)).length - 2,
+    );
+    expect(ring.from).toBe(2);
+    expect(seqs(ring.after(2, 10))).toEqual([3]);
   });
 
   it("cuts pages at the limit, and says that there is more", () => {
@@ -71,7 +85,7 @@ describe("a ring", () => {
   });
 
   it("cuts pages at the bytes a page may have", () => {
-    const ring = ringAt(0, { ...LIMITS, chars: Number.MAX_SAFE_INTEGER });
+    const ring = ringAt(0);
     const text = "x".repeat(FIXED.historyBytes / 2 + 1);
     for (const seq of [1, 2, 3]) ring.push(stored(seq, seq - 1, { text }));
     expect(seqs(ring.after(0, 10))).toEqual([1]);
@@ -143,7 +157,7 @@ describe("a ring", () => {
         integer({ min: 0, max: 95 }),
         integer({ min: 1, max: 40 }),
         (events, count, since, limit) => {
-          const ring = ringAt(0, { ...LIMITS, events });
+          const ring = ringAt(0, { events });
           const all = Array.from({ length: count }, (_, index) => index + 1);
           for (const seq of all) ring.push(stored(seq, seq - 1));
           const after = seqs(ring.after(since, limit));
@@ -159,7 +173,7 @@ describe("a ring", () => {
   });
 
   it("answers the same after older events were put in front of what it had forgotten some of", () => {
-    const ring = ringAt(0, { ...LIMITS, events: 20 });
+    const ring = ringAt(0, { events: 20 });
     for (let seq = 1; seq <= 21; seq++) ring.push(stored(seq, seq - 1));
     ring.prepend(0, [stored(1, 0)]);
     expect(ring.from).toBe(1);

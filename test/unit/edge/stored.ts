@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { StoredEvent } from "../../../broker/broker.ts";
+import { RecentEvents } from "../../../edge/recent-events.ts";
+import { Ring, type RingLimits } from "../../../edge/ring.ts";
 import { type Event, EventSchema } from "../../../gen/baccarat/v1/event_pb.ts";
 import { parseRoomId, type RoomId } from "../../../services/ids.ts";
 
@@ -35,4 +37,11 @@ export function positions(frames: readonly string[]): [number, number][] {
     const { payload } = JSON.parse(json) as { payload: { seq: number; prev_seq: number } };
     return [payload.seq, payload.prev_seq];
   });
+}
+
+/** A ring of up to four events that alone has `capacity` bytes. */
+export function newRing(options: Partial<RingLimits> & { capacity?: number; now?: () => number } = {}): Ring {
+  const { events = 4, ageMs = 60_000, capacity = 4 * 1024 * 1024, now } = options;
+  const recent = new RecentEvents({ capacity: () => capacity });
+  return new Ring({ epoch: "e", limits: { events, ageMs }, recent, ...(now && { now }) });
 }
