@@ -37,12 +37,16 @@ describe("publishing through a network that fails", () => {
     const proxy = await nats.proxy();
     const broker = await nats.open({ servers: through(proxy) });
     const lanes = ["a", "b", "c"].map((name) => ({ name, lane: {} }));
-    const numbers = Array.from({ length: 300 }, (_, index) => index);
-    const publishing = lanes.flatMap(({ name, lane }) =>
-      numbers.map((number) => broker.publish(LOBBY, message(LOBBY, `${name}${number}`), { lane })),
-    );
+    const numbers = Array.from({ length: 1_000 }, (_, index) => index);
+    const publishing: Promise<unknown>[] = [];
     for (let cuts = 0; cuts < 5; cuts++) {
       proxy.cutAfter(20_000);
+      // Said after the cut is armed, so that enough goes through it however quickly the rest was stored.
+      for (const number of numbers.slice(cuts * 200, (cuts + 1) * 200)) {
+        for (const { name, lane } of lanes) {
+          publishing.push(broker.publish(LOBBY, message(LOBBY, `${name}${number}`), { lane }));
+        }
+      }
       await eventually(
         "the cut",
         () => nats.lines.filter(({ msg }) => msg === "connected to NATS again").length > cuts,
